@@ -12,6 +12,8 @@ from apps.chat.engine.log import TurnLog
 from apps.chat.engine.request_parsing import ParsedRequest, parse_request
 from apps.chat.engine.start import raise_early_failure
 from apps.chatbots.models import Chatbot
+from apps.infrastructure.postgres.threads import in_thread
+from apps.knowledge.queries import knowledge_bases_of
 
 SOURCE = "playground"
 """The `metadata.source` of its messages, by which lists tell them from those of visitors."""
@@ -35,7 +37,8 @@ async def start_playground_turn(
 
     Raises TooManyRequests, the errors of `start_turn`, or the error of a turn that failed first.
     """
-    access = Access(chatbot, caller=None)
+    bases = await in_thread(lambda: tuple(knowledge_bases_of(chatbot)))
+    access = Access(chatbot, caller=None, knowledge_bases=bases)
     log, _ = await admit_and_start(access, request, request_id=request_id)
     await raise_early_failure(log)
     return log

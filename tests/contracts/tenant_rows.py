@@ -95,17 +95,19 @@ def body_for(schema: Mapping[str, Any] | None, id_of: Callable[[str], str]) -> A
 
 
 def id_name(name: str) -> str | None:
-    """The parameter name of a body field that is an id: `chatbotId` → `chatbot_id`."""
+    """The parameter name of a body field that is an id or a list of them: `chatbotId` →
+    `chatbot_id`."""
     if name == "model":  # a chatbot, in the OpenAI-compatible API
         return "chatbot_id"
-    return f"{_snake(name[:-2])}_id" if name.endswith("Id") else None
+    singular = name.removesuffix("s")
+    return f"{_snake(singular[:-2])}_id" if singular.endswith("Id") else None
 
 
 def _value(name: str, schema: Any, root: Any, id_of: Callable[[str], str]) -> Any:
     if name in FIELD_VALUES:
         return FIELD_VALUES[name]
     if (row := id_name(name)) is not None:
-        return id_of(row)
+        return [id_of(row)] if schema.get("type") == "array" else id_of(row)
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:

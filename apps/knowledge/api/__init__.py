@@ -1,5 +1,5 @@
 """REST endpoints of knowledge bases: one module for each kind of thing."""
 
-from apps.knowledge.api import bases, chunks, sources
+from apps.knowledge.api import attachments, bases, chunks, sources
 
-routers = (bases.router, sources.router, chunks.router)
+routers = (bases.router, attachments.router, sources.router, chunks.router)

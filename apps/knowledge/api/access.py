@@ -12,6 +12,9 @@ from apps.knowledge.models import KnowledgeBase, Source
 
 READ = ApiKeyAuth(Scope.READ)
 MANAGE = ApiKeyAuth(Scope.MANAGE)
+READ_AT_ONCE = ApiKeyAuth(Scope.READ, keeps_responses=False)
+MANAGE_AT_ONCE = ApiKeyAuth(Scope.MANAGE, keeps_responses=False)
+"""For what changes nothing and waits for others: in no transaction."""
 PageOffset = Annotated[int, Query(ge=0, le=1_000_000, description="How many rows to leave out.")]
 
 

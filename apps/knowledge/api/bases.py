@@ -4,14 +4,23 @@ from django.http import HttpRequest
 from ninja import Status
 
 from apps.api_kit.authentication import get_caller
-from apps.api_kit.openapi import raises
+from apps.api_kit.openapi import WITHOUT_IDEMPOTENCY, raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
 from apps.audit.services import caller_actor
 from apps.chatbots.queries import active_embedding_models
 from apps.knowledge import queries
-from apps.knowledge.api.access import MANAGE, READ, find_base, new_router
+from apps.knowledge.api.access import (
+    MANAGE,
+    MANAGE_AT_ONCE,
+    READ,
+    READ_AT_ONCE,
+    find_base,
+    new_router,
+)
+from apps.knowledge.api.source_changes import without_null
 from apps.knowledge.errors import EmbeddingModelNotFound, EmbeddingUnavailable
+from apps.knowledge.models import SourceType
 from apps.knowledge.schemas.bases import (
     CreateKnowledgeBaseSchema,
     EmbeddingModelListSchema,
@@ -26,8 +35,10 @@ from apps.knowledge.schemas.search import (
     SearchResultSchema,
     SearchSchema,
 )
+from apps.knowledge.schemas.sources import CrawlPreviewSchema, PreviewCrawlSchema
 from apps.knowledge.search.services import search
 from apps.knowledge.services import bases as services
+from apps.knowledge.services import web
 from apps.knowledge.services.sources import reindex_knowledge_base as reindex_sources
 from apps.llm.errors import ProviderError
 from apps.workspaces.errors import LimitReached
@@ -138,10 +149,31 @@ def reindex_knowledge_base(
 
 
 @router.post(
+    "/knowledge-bases/{knowledge_base_id}/crawl-preview",
+    auth=MANAGE_AT_ONCE,
+    response=SuccessSchema[CrawlPreviewSchema],
+    openapi_extra=WITHOUT_IDEMPOTENCY,
+)
+def preview_crawl(
+    request: HttpRequest, knowledge_base_id: str, body: PreviewCrawlSchema
+) -> SuccessSchema[CrawlPreviewSchema]:
+    """What a website or sitemap would bring, before it is added. Takes up to ten seconds."""
+    base = find_base(request, knowledge_base_id)
+    source_type = SourceType(body.type)
+    found = web.preview_crawl(
+        workspace_id=base.workspace_id,
+        source_type=source_type,
+        url=web.valid_url(body.url),
+        rules=web.valid_rules(source_type, without_null(body.model_dump())),
+    )
+    return SuccessSchema(data=CrawlPreviewSchema.from_preview(found))
+
+
+@router.post(
     "/knowledge-bases/{knowledge_base_id}/search",
-    auth=READ,
+    auth=READ_AT_ONCE,
     response=SuccessSchema[SearchResultListSchema],
-    openapi_extra=raises(EmbeddingUnavailable),
+    openapi_extra={**WITHOUT_IDEMPOTENCY, **raises(EmbeddingUnavailable)},
 )
 def search_knowledge_base(
     request: HttpRequest, knowledge_base_id: str, body: SearchSchema

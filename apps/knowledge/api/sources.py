@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Status
 
+from apps.api_kit.authentication import ApiKeyAuth
+from apps.api_kit.callers import Scope
 from apps.api_kit.openapi import raises
 from apps.api_kit.pagination import paginate_newest_first
 from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSchema
-from apps.audit.services import caller_actor
+from apps.audit.services import Actor, caller_actor
 from apps.knowledge import queries
 from apps.knowledge.api.access import (
     MANAGE,
@@ -18,19 +20,36 @@ from apps.knowledge.api.access import (
     find_source,
     new_router,
 )
-from apps.knowledge.models import DocumentStatus
+from apps.knowledge.api.files import file_response
+from apps.knowledge.api.source_body import FORM_CONTENT, SourceBody
+from apps.knowledge.api.source_changes import columns_to_change, without_null
+from apps.knowledge.errors import SourceFileNotFound
+from apps.knowledge.models import DocumentStatus, KnowledgeBase, Source, SourceType
 from apps.knowledge.schemas.sources import (
-    CreateSource,
     DocumentListSchema,
     DocumentSchema,
+    FileSourceSchema,
     QuestionSourceSchema,
+    SourceDetailSchema,
     SourceListSchema,
     SourceSchema,
+    TextSourceSchema,
+    UpdateSourceSchema,
+    WebSourceSchema,
 )
 from apps.knowledge.services import sources as services
+from apps.knowledge.services.web import valid_rules, valid_url
 from apps.workspaces.errors import LimitReached
 
 router = new_router()
+
+MANAGE_WITH_FILES = ApiKeyAuth(Scope.MANAGE, accepts_forms=True)
+FILE = {
+    "200": {
+        "description": "The file as it was uploaded, to be saved: never to be shown by a browser.",
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 StatusFilter = Annotated[
     DocumentStatus | None, Query(description="Only documents with this status.")
@@ -57,29 +76,67 @@ def list_sources(
 
 @router.post(
     "/knowledge-bases/{knowledge_base_id}/sources",
-    auth=MANAGE,
+    auth=MANAGE_WITH_FILES,
     response={202: SuccessSchema[SourceSchema]},
-    openapi_extra=raises(LimitReached),
+    openapi_extra={"requestBody": {"content": FORM_CONTENT}, **raises(LimitReached)},
 )
 def create_source(
-    request: HttpRequest, knowledge_base_id: str, body: CreateSource
+    request: HttpRequest, knowledge_base_id: str, body: SourceBody
 ) -> Status[SuccessSchema[SourceSchema]]:
-    """Add a text or a Q&A pair, which is indexed in the background. Poll its status."""
+    """Add a source, which is indexed in the background. A file is sent as a form."""
     base, actor = find_base(request, knowledge_base_id), caller_actor(request)
-    if isinstance(body, QuestionSourceSchema):
-        source = services.add_question_and_answer(
-            base=base, questions=body.questions, answer=body.answer, actor=actor
-        )
-    else:
-        source = services.add_text(base=base, title=body.title, text=body.text, actor=actor)
+    match body:
+        case FileSourceSchema():
+            source = services.add_file(
+                base=base,
+                name=body.file.name or "",
+                content_type=body.file.content_type or "",
+                body=body.file.read(),
+                title=body.title or "",
+                actor=actor,
+            )
+        case QuestionSourceSchema():
+            source = services.add_question_and_answer(
+                base=base, questions=body.questions, answer=body.answer, actor=actor
+            )
+        case TextSourceSchema():
+            source = services.add_text(base=base, title=body.title, text=body.text, actor=actor)
+        case _:
+            source = _add_web_source(base, body, actor)
     return Status(202, SuccessSchema(data=SourceSchema.from_source(source)))
 
 
-@router.get("/sources/{source_id}", auth=READ, response=SuccessSchema[SourceSchema])
-def get_source(request: HttpRequest, source_id: str) -> SuccessSchema[SourceSchema]:
+def _add_web_source(base: KnowledgeBase, body: WebSourceSchema, actor: Actor) -> Source:
+    source_type = SourceType(body.type)
+    return services.add_web_source(
+        base=base,
+        source_type=source_type,
+        url=valid_url(body.url),
+        title=body.title or "",
+        rules=valid_rules(source_type, without_null(body.model_dump())),
+        refresh_every=body.refresh_every,
+        actor=actor,
+    )
+
+
+@router.get("/sources/{source_id}", auth=READ, response=SuccessSchema[SourceDetailSchema])
+def get_source(request: HttpRequest, source_id: str) -> SuccessSchema[SourceDetailSchema]:
     """One source, with the progress of its indexing."""
     source = find_source(request, source_id)
-    return SuccessSchema(data=SourceSchema.from_source(source))
+    return SuccessSchema(data=SourceDetailSchema.from_source(source))
+
+
+@router.patch("/sources/{source_id}", auth=MANAGE, response=SuccessSchema[SourceDetailSchema])
+def update_source(
+    request: HttpRequest, source_id: str, body: UpdateSourceSchema
+) -> SuccessSchema[SourceDetailSchema]:
+    """Change a source. If what is read changes, it is indexed again, and found as it is until that
+    is done."""
+    source = find_source(request, source_id)
+    source = services.update_source(
+        source=source, changes=columns_to_change(source, body), actor=caller_actor(request)
+    )
+    return SuccessSchema(data=SourceDetailSchema.from_source(source))
 
 
 @router.delete("/sources/{source_id}", auth=MANAGE, response=SuccessSchema[DeletedSchema])
@@ -122,3 +179,14 @@ def list_documents(
         documents = documents.filter(status=status)
     rows = [DocumentSchema.from_document(each) for each in documents[offset : offset + limit]]
     return SuccessSchema(data=DocumentListSchema(documents=rows, total=documents.count()))
+
+
+@router.get(
+    "/sources/{source_id}/file",
+    auth=READ,
+    response={200: None},
+    openapi_extra={"responses": FILE, **raises(SourceFileNotFound)},
+)
+def download_file(request: HttpRequest, source_id: str) -> StreamingHttpResponse:
+    """The uploaded file of a source."""
+    return file_response(queries.find_file(find_source(request, source_id)))

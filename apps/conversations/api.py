@@ -11,9 +11,10 @@ from apps.api_kit.schemas import DeletedSchema, PageCursor, PageLimit, SuccessSc
 from apps.audit.services import caller_actor
 from apps.conversations import erasure, queries
 from apps.conversations.annotations import edit_conversation, rate_answer, remove_rating
+from apps.conversations.citations import citations_of
 from apps.conversations.errors import ConversationBusy, MessageNotAnAnswer
 from apps.conversations.filters import filter_conversations
-from apps.conversations.models import RatingValue
+from apps.conversations.models import Message, RatingValue
 from apps.conversations.schemas import (
     ConversationFilterSchema,
     ConversationListSchema,
@@ -111,7 +112,8 @@ def list_messages(
     """List the messages of a conversation, oldest first."""
     conversation = queries.get_conversation(get_caller(request).workspace_id, conversation_id)
     page, next_cursor = queries.get_message_page(conversation, cursor=cursor, limit=limit)
-    rows = [MessageSchema.from_message(message) for message in page]
+    citations = citations_of(message.turn for message in page)
+    rows = [MessageSchema.from_message(each, citations.get(each.turn_id, ())) for each in page]
     return SuccessSchema(data=MessageListSchema(messages=rows, next_cursor=next_cursor))
 
 
@@ -133,7 +135,7 @@ def rate_message(
         comment=(body.comment or "").strip(),
         actor=caller_actor(request),
     )
-    return SuccessSchema(data=MessageSchema.from_message(message))
+    return SuccessSchema(data=_answer_schema(message))
 
 
 @router.delete(
@@ -151,7 +153,7 @@ def clear_rating(
         conversation_id=conversation_id,
         message_id=message_id,
     )
-    return SuccessSchema(data=MessageSchema.from_message(message))
+    return SuccessSchema(data=_answer_schema(message))
 
 
 @router.get(
@@ -163,5 +165,16 @@ def get_turn(request: HttpRequest, chatbot_id: str, turn_id: str) -> TurnRespons
     """Get the receipt of a turn: status, token usage, credits and timings."""
     turn = queries.get_turn(get_caller(request).workspace_id, turn_id, chatbot_id=chatbot_id)
     charge = charge_for_turn(turn.workspace_id, turn.id)
-    ledger_entry_id = charge.id if charge else None
-    return TurnResponseSchema(data=TurnSchema.from_turn(turn, ledger_entry_id=ledger_entry_id))
+    citations = citations_of([turn]).get(turn.id, ())
+    receipt = TurnSchema.from_turn(
+        turn,
+        ledger_entry_id=charge.id if charge else None,
+        citations=citations,
+        answer=queries.get_answer_text(turn) if citations else "",
+    )
+    return TurnResponseSchema(data=receipt)
+
+
+def _answer_schema(answer: Message) -> MessageSchema:
+    citations = citations_of([answer.turn]).get(answer.turn_id, ())
+    return MessageSchema.from_message(answer, citations)

@@ -46,11 +46,11 @@ def messages_in(conversation: Conversation) -> QuerySet[Message]:
 def get_message_page(
     conversation: Conversation, *, cursor: str | None, limit: int
 ) -> tuple[list[Message], str | None]:
-    """Return a page of messages with ratings, oldest first, and the cursor of the next page.
+    """Return a page of messages with turns and ratings, oldest first, and the next page's cursor.
 
     Raises ValidationFailed for an invalid cursor.
     """
-    messages = messages_in(conversation).select_related("rating")
+    messages = messages_in(conversation).select_related("turn", "rating")
     page = paginate_oldest_first(messages, cursor=cursor, limit=limit)
     return page.rows, page.next_cursor
 

@@ -18,6 +18,7 @@ from apps.api_kit.openapi import (
 )
 from apps.chat.engine.request_parsing import ChatSerializer
 from apps.chat.errors import (
+    KnowledgeUnavailable,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
@@ -54,6 +55,7 @@ MODEL: tuple[ErrorClass, ...] = (
     ModelError,
     ModelUnavailable,
     ModelTimeout,
+    KnowledgeUnavailable,
     TurnAbandoned,
 )
 TURN: tuple[ErrorClass, ...] = (

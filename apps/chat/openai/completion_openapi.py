@@ -12,7 +12,7 @@ from apps.api_kit.openapi import (
     header_refs,
     response_description,
 )
-from apps.chat.http.openapi_schemas import COUNT, CREDITS, TEXT, shape
+from apps.chat.http.openapi_schemas import COUNT, CREDITS, KNOWLEDGE_FIELDS, TEXT, shape
 from apps.chat.openai.completion_request import IGNORED_FIELDS
 from apps.chatbots.errors import ChatbotNotFound
 
@@ -44,6 +44,16 @@ _CALL: Schema = {
         "function": _FUNCTION,
     },
     "required": ["id", "type", "function"],
+}
+
+_ANNOTATION = shape(
+    type={"type": "string", "const": "url_citation"},
+    url_citation=shape(start_index=COUNT, end_index=COUNT, title=TEXT, url=TEXT),
+)
+_ANNOTATIONS: Schema = {
+    "type": "array",
+    "items": _ANNOTATION,
+    "description": "Where the text cites a page. The end of a mark is exclusive.",
 }
 
 _ERROR = shape(message=TEXT, type=TEXT, param=_NULLABLE, code=TEXT)
@@ -157,6 +167,7 @@ SCHEMAS: dict[str, Schema] = {
     },
     **_MESSAGES,
     "Completion": shape(
+        optional=KNOWLEDGE_FIELDS,
         id=TEXT,
         object={"type": "string", "const": "chat.completion"},
         created=COUNT,
@@ -166,6 +177,7 @@ SCHEMAS: dict[str, Schema] = {
             "items": shape(
                 index=COUNT,
                 message=shape(
+                    optional={"annotations": _ANNOTATIONS},
                     role={"type": "string", "const": "assistant"},
                     content=TEXT,
                     refusal={"type": "null"},

@@ -1,7 +1,7 @@
-"""Request and response schemas of the conversation endpoints."""
+"""Schemas of conversations: filters, changes, responses."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -9,7 +9,6 @@ from pydantic.alias_generators import to_camel
 
 from apps.api_kit.openapi import EXAMPLE_ID
 from apps.api_kit.schemas import (
-    DateTimeString,
     Id,
     RequestSchema,
     ResponseSchema,
@@ -18,20 +17,11 @@ from apps.api_kit.schemas import (
     single_line_field,
 )
 from apps.conversations.filters import RatedFilter
-from apps.conversations.models import (
-    COMMENT_LENGTH,
-    NOTE_LENGTH,
-    SOURCE_LENGTH,
-    TITLE_LENGTH,
-    Message,
-    Rating,
-    Turn,
-)
+from apps.conversations.models import NOTE_LENGTH, SOURCE_LENGTH, TITLE_LENGTH
+from apps.conversations.schemas.turns import Status
 from apps.conversations.summaries import ConversationSummary
 from apps.core.text import single_line
 
-Status = Literal["running", "completed", "stopped", "failed", "abandoned"]
-FinishReason = Literal["stop", "length", "content_filter", "stopped", "error", "abandoned"]
 SEARCH_LENGTH = 200
 _SEARCH_JSON_SCHEMA: dict[str, Any] = {
     "maxLength": SEARCH_LENGTH,
@@ -50,7 +40,6 @@ def _parse_bool(value: object) -> object:
 
 Title = Annotated[str, AfterValidator(single_line(TITLE_LENGTH)), single_line_field(TITLE_LENGTH)]
 Note = Annotated[StorableText, Field(max_length=NOTE_LENGTH)]
-Comment = Annotated[StorableText, Field(max_length=COMMENT_LENGTH)]
 
 
 class ConversationFilterSchema(Schema):
@@ -156,125 +145,3 @@ class ConversationSchema(ResponseSchema):
 class ConversationListSchema(ResponseSchema):
     conversations: list[ConversationSchema]
     next_cursor: str | None
-
-
-class RateMessageSchema(RequestSchema):
-    """A rating of an answer, with or without a comment."""
-
-    rating: Literal["up", "down"]
-    comment: Comment | None = Field(None, examples=["Answers another question."])
-
-
-class RatedBySchema(ResponseSchema):
-    """Who rated. `label` is an email address, or the name and masked secret of an API key."""
-
-    kind: Literal["person", "api_key"]
-    label: str
-
-
-class RatingSchema(ResponseSchema):
-    """The latest rating of an answer."""
-
-    rating: Literal["up", "down"]
-    comment: str | None
-    rated_by: RatedBySchema
-    rated_at: DateTimeString
-
-    @classmethod
-    def from_rating(cls, rating: Rating) -> Self:
-        return cls(
-            rating=rating.value,  # type: ignore[arg-type]
-            comment=rating.comment or None,
-            rated_by=RatedBySchema(kind=rating.actor_kind, label=rating.actor_label),  # type: ignore[arg-type]
-            rated_at=rating.created_at.isoformat(),
-        )
-
-
-class MessageSchema(ResponseSchema):
-    """A message. Its metadata is never returned, because it may identify people."""
-
-    id: str
-    turn_id: str | None
-    role: Literal["user", "assistant"]
-    text: str
-    rating: RatingSchema | None
-    created_at: DateTimeString
-
-    @classmethod
-    def from_message(cls, message: Message) -> Self:
-        rating = getattr(message, "rating", None)
-        return cls.from_row(
-            message,
-            rating=RatingSchema.from_rating(rating) if rating else None,
-            created_at=message.created_at.isoformat(),
-        )
-
-
-class MessageListSchema(ResponseSchema):
-    messages: list[MessageSchema]
-    next_cursor: str | None
-
-
-class TokenUsageSchema(ResponseSchema):
-    """Tokens read and written. Null while the turn runs, and if its process died."""
-
-    input_tokens: int | None
-    output_tokens: int | None
-
-
-class TurnCreditsSchema(ResponseSchema):
-    held: int
-    charged: int
-    released: int
-    ledger_entry_id: str | None
-
-
-class TurnTimingsSchema(ResponseSchema):
-    """Durations in milliseconds. Null for what has not happened."""
-
-    queue_ms: int | None
-    first_token_ms: int | None
-    total_ms: int | None
-
-
-class TurnSchema(ResponseSchema):
-    """The receipt of a turn. `code` is the code of the error with which it failed."""
-
-    turn_id: str
-    conversation_id: str
-    message_id: str
-    request_id: str
-    status: Status
-    finish_reason: FinishReason | None
-    code: str | None
-    model: str
-    usage: TokenUsageSchema
-    credits: TurnCreditsSchema
-    timings: TurnTimingsSchema
-    created_at: DateTimeString
-    settled_at: DateTimeString | None
-
-    @classmethod
-    def from_turn(cls, turn: Turn, *, ledger_entry_id: str | None) -> Self:
-        return cls.from_row(
-            turn,
-            turn_id=turn.id,
-            finish_reason=turn.finish_reason or None,
-            code=turn.error_code or None,
-            model=turn.model_name,
-            usage=TokenUsageSchema.from_row(turn),
-            credits=TurnCreditsSchema(
-                held=turn.credits_held,
-                charged=turn.credits_charged,
-                released=turn.credits_released,
-                ledger_entry_id=ledger_entry_id,
-            ),
-            timings=TurnTimingsSchema.from_row(turn),
-            created_at=turn.created_at.isoformat(),
-            settled_at=turn.settled_at.isoformat() if turn.settled_at else None,
-        )
-
-
-class TurnResponseSchema(ResponseSchema):
-    success: Literal[True] = True
-    data: TurnSchema

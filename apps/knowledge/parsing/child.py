@@ -1,8 +1,9 @@
-"""The child process: parse one document under limits.
+"""The child process: parse documents under limits.
 
     python -m apps.knowledge.parsing.child <input >result
 
-The input is a line of JSON with the options of `parse`, then the document's bytes.
+The input is a line of JSON with the options of `parse_first`, then the documents' bytes. The result
+has a line for each document, written when it is parsed.
 
 It knows nothing of Django and imports only what the document's type needs.
 """
@@ -30,22 +31,30 @@ _MAX_RECURSION = 10_000
 
 
 def main() -> None:
-    """Read the document from standard input and write the result to standard output."""
+    """Read the documents from standard input and write the results to standard output."""
     sys.setrecursionlimit(_MAX_RECURSION)
     logging.disable()  # what libraries have to say about a document is no event of ours
     with open(0, "rb", closefd=False) as source:
         options = json.loads(source.readline())
         _confine(options)
-        data = source.read()
-    result = _result(data, options)
-    try:
-        _write(result)
-    except OSError:  # larger than a file may be
-        os.ftruncate(1, 0)
-        os.lseek(1, 0, os.SEEK_SET)
-        _write(encode_failure(ParsingFailed("too_large", TOO_MUCH_TEXT)))
+        for each in options["documents"]:
+            if not _write_result(_result(source.read(each["size"]), each)):
+                break
     sys.stderr.flush()
     os._exit(0)  # without taking apart what a damaged document may have left
+
+
+def _write_result(result: bytes) -> bool:
+    """Write a line. Return False if it is more than the file may have: another has no room."""
+    start = os.lseek(1, 0, os.SEEK_CUR)
+    try:
+        _write(result + b"\n")
+    except OSError:
+        os.ftruncate(1, start)
+        os.lseek(1, start, os.SEEK_SET)
+        _write(encode_failure(ParsingFailed("too_large", TOO_MUCH_TEXT)) + b"\n")
+        return False
+    return True
 
 
 def _confine(options: dict[str, Any]) -> None:

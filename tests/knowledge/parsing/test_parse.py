@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from apps.knowledge.parsing import limits
-from apps.knowledge.parsing.parse import PASSED_VARIABLES, parse
-from apps.knowledge.parsing.types import Block, BlockKind, ParsingFailed
+from apps.knowledge.parsing.parse import PASSED_VARIABLES, Unparsed, parse, parse_first
+from apps.knowledge.parsing.types import Block, BlockKind, ParsedDocument, ParsingFailed
 from tests.knowledge.parsing.office_files import make_docx, make_xlsx, make_zip, word_paragraph
 
 LARGE_PAGE = b"<!doctype html><body>" + b"<p>word <b>and</b> word</p>" * 150_000
@@ -106,6 +106,46 @@ def test_time_is_limited() -> None:
 @pytest.mark.parametrize(("size", "code"), [(0, "no_text"), (50 * limits.MEBIBYTE, "too_large")])
 def test_empty_and_huge_files_start_no_process(size: int, code: str) -> None:
     assert code_of(b"<html>" * (size // 6)) == code
+
+
+def parse_all(*documents: bytes, **limits: float) -> list[list[str]]:
+    """For each process that was needed: the texts or codes of the documents that it parsed."""
+    rest, processes = list(documents), []
+    while rest:
+        results = parse_first([Unparsed(data) for data in rest], **limits)  # type: ignore[arg-type]
+        processes.append(
+            [
+                each.blocks[0].text if isinstance(each, ParsedDocument) else each.code
+                for each in results
+            ]
+        )
+        del rest[: len(results)]
+    return processes
+
+
+def test_documents_share_a_process() -> None:
+    found = parse_all(b"One", b"<!doctype html><div></div>", "Zwei\u2028ä".encode("utf-16"))
+    assert found == [["One", "no_text", "Zwei ä"]]
+
+
+def test_document_that_ends_the_process_fails_alone() -> None:
+    assert parse_all(b"One", stray_cell_sheet(), b"Three") == [
+        ["One"],
+        ["out_of_memory"],
+        ["Three"],
+    ]
+
+
+def test_document_is_not_blamed_for_those_before_it() -> None:
+    """Together they take more time than one process has; each alone takes less."""
+    page = b"<!doctype html><p " + b" ".join(b"a%d=1" % at for at in range(8_000)) + b">text"
+    found = parse_all(*[page] * 8, cpu_seconds=1)
+    assert [code for process in found for code in process] == ["text"] * 8
+
+
+def test_documents_beyond_limits_start_no_process() -> None:
+    huge = bytes(21 * limits.MEBIBYTE)
+    assert parse_all(b"One", b"", huge, b"Two") == [["One"], ["no_text"], ["too_large"], ["Two"]]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

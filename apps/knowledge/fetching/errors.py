@@ -5,6 +5,8 @@ FetchError
 └── HostBusy      it is not this visitor's turn at the host yet: come back
 """
 
+from apps.core.text import replace_unstorable
+
 
 class FetchError(Exception):
     """Nothing was fetched."""
@@ -25,7 +27,7 @@ class FetchFailed(FetchError):
         is_temporary: bool = False,
         retry_after: int | None = None,
     ) -> None:
-        super().__init__(sentence)
+        super().__init__(replace_unstorable(sentence))  # it may quote what a server sent
         self.code = code
         self.is_temporary = is_temporary
         self.retry_after = retry_after

@@ -63,7 +63,7 @@ def turn_at(host: str, options: FetchOptions, *, interval_seconds: float) -> Ite
         time.sleep(options.interval_seconds)
         yield _held.turns[host]
         return
-    token = f"{random_bits() >> 64:016x}"
+    token = options.holder or f"{random_bits() >> 64:016x}"
     _wait_for_turn(host, options, interval_seconds, token)
     turn = _held.turns[host] = Turn(interval_seconds)
     try:

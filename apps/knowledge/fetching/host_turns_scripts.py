@@ -20,6 +20,7 @@ end
 local rank = redis.call('ZRANK', KEYS[2], visitor)
 local next_at = tonumber(redis.call('HGET', KEYS[1], 'next_at') or 0)
 local is_leased = tonumber(redis.call('HGET', KEYS[1], 'lease_until') or 0) > now
+  and redis.call('HGET', KEYS[1], 'lease') ~= token
 local wait = math.max(next_at - now, 0)
 if is_leased then wait = math.max(wait, interval) end
 wait = wait + rank * interval
@@ -36,7 +37,10 @@ for _, key in ipairs(KEYS) do
 end
 return wait
 """
-"""ARGV: visitor, token, interval, lease, grace, least wait. Returns 0, or how long to wait."""
+"""ARGV: visitor, token, interval, lease, grace, least wait. Returns 0, or how long to wait.
+
+Whoever has the lease takes it over: a process that was killed has not ended it.
+"""
 
 END_SCRIPT = """
 if redis.call('HGET', KEYS[1], 'lease') == ARGV[1] then

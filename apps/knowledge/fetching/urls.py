@@ -5,6 +5,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import idna
 
+from apps.core.text import legible_file_name
 from apps.knowledge.fetching.errors import FetchFailed
 from apps.knowledge.fetching.types import MAX_URL_CHARACTERS
 
@@ -94,7 +95,7 @@ def path_of(url: str) -> str:
 
 def readable(url: str) -> str:
     """The address as a person would write it, for sentences; cut if it is long."""
-    text = unquote(url)
+    text = legible_file_name(unquote(url), default=url)
     return f"{text[:200]}…" if len(text) > 200 else text
 
 

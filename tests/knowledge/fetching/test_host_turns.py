@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -140,3 +141,14 @@ def test_lease_of_a_dead_process_ends() -> None:
     turns.end("host", "1", LONG)  # too late
     turns.end("host", "2", 0.0)
     assert turns.take("host", "3", lease_seconds=LONG) == 0
+
+
+def test_turn_of_a_killed_holder_is_its_own_again(host: str) -> None:
+    client: redis.Redis = blocking_redis_client()
+    lease = {"lease": "source-1", "lease_until": (time.time() + LONG) * 1000}
+    client.hset(f"parley:host:{host}:state", mapping=lease)
+    assert wait_of(host, "a", interval=0.0) > 0
+    holder = options(visitor="a", holder="source-1", patience_seconds=0.0)
+    with turn_at(host, holder, interval_seconds=0.0):
+        assert client.hget(f"parley:host:{host}:state", "lease") == b"source-1"
+    assert wait_of(host, "a", interval=0.0) == 0

@@ -180,7 +180,7 @@ class _Crawler:
             for url in (visit.url, page.url):
                 frontier.mark(url, Seen.KEPT)
                 forget_waiters(url, frontier)
-            return PageFetched(page.url, page, visit.depth)
+            return PageFetched(page.url, page, visit.depth, visit.url)
         if frontier.state_of(visit.url) != Seen.WAITING:
             frontier.mark(visit.url, Seen.LEFT_OUT)
             revive_waiters(visit.url, frontier)
@@ -196,7 +196,7 @@ class _Crawler:
         canonical = fetched.links.canonical
         if wait_for_canonical(canonical, visit, page.url, self.candidates, frontier):
             return "duplicate", f"It names {readable(canonical)} as its own address."
-        digest = page.digest or self.known.get(page.url, KnownPage()).digest
+        digest = page.digest or self.known.get(visit.url, KnownPage()).digest
         if other := same_content(digest, page.url, frontier):
             return "duplicate", f"It has the same content as {readable(other)}"
         return None

@@ -19,6 +19,8 @@ def ended(frontier: Frontier, rules: CrawlRules) -> CrawlEnded:
 
 
 def _note(frontier: Frontier, rules: CrawlRules, left: int) -> str:
+    if frontier.fetched == 0 and not frontier.problem and not frontier.follows_links:
+        return "No page could be read: the sitemap lists no pages of its own site."
     if frontier.fetched == 0:
         return f"No page could be read. {frontier.problem}".strip()
     if left and frontier.fetched >= rules.max_pages:

@@ -3,7 +3,8 @@
 import hashlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -33,11 +34,14 @@ class Visit:
 
 @dataclass(slots=True)
 class Frontier:
-    """Made by `start_crawl` or `start_sitemap`, changed by the crawl, stored by its caller.
+    """Made by `start_page`, `start_crawl` or `start_sitemap`, changed by the crawl, stored by its
+    caller.
 
     `sitemaps` has [address, level, failed attempts]; the guessed one is named by nobody.
     `site` is "" until the first page was fetched: its redirects may lead to another. `seen` has
-    each address by a digest, `contents` the address of each body by its digest.
+    each address by a digest, `contents` the address of each body by its digest. `problem` is the
+    first address that came to nothing, with the reason; `last_failure` is why the site does not
+    answer, "" while it does.
     """
 
     start: str
@@ -58,16 +62,20 @@ class Frontier:
     failures_in_a_row: int = 0
     pauses: int = 0
     problem: str = ""
+    last_failure: str = ""
     is_full: bool = False
     is_started: bool = False
     is_ended: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The state as a value that JSON has a form for."""
-        state = asdict(self)
+        """The state as a value that JSON has a form for. The crawl does not change it any more."""
+        # Not by asdict, which copies 50,000 addresses one by one.
+        state = {each.name: copy(getattr(self, each.name)) for each in fields(self)}
         state["pending"] = [
             [each.url, each.depth, each.attempts, each.is_alone] for each in self.pending
         ]
+        waiters = self.canonical_waiters.items()
+        state["canonical_waiters"] = {key: list(waiting) for key, waiting in waiters}
         return state
 
     @classmethod
@@ -82,6 +90,15 @@ class Frontier:
 
     def mark(self, url: str, state: Seen) -> None:
         self.seen[key_of(url)] = state.value
+
+
+def start_page(url: str) -> Frontier:
+    """The beginning of a crawl of one page, wherever it redirects to. Raises FetchFailed
+    ("bad_url")."""
+    start = entered_url(url)
+    frontier = Frontier(start, follows_links=False, is_started=True)
+    _add(frontier, Visit(start, 0))
+    return frontier
 
 
 def start_crawl(url: str, *, known: KnownPages | None = None) -> Frontier:

@@ -7,14 +7,16 @@ from apps.knowledge.fetching.types import FetchedPage
 
 @dataclass(frozen=True, slots=True)
 class PageFetched:
-    """A page that belongs to the crawl; `page.not_modified`: it is as it was.
+    """A page that belongs to the crawl.
 
-    `depth`: links away from the first page.
+    `depth`: links away from the first page. `visited`: the address that led to it: if
+    `page.not_modified`, it is as the page that is known by that address.
     """
 
     url: str
     page: FetchedPage
     depth: int
+    visited: str = ""
 
 
 @dataclass(frozen=True, slots=True)

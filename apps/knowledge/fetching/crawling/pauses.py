@@ -17,6 +17,7 @@ def note_answer(frontier: Frontier) -> None:
     """The site has answered."""
     frontier.requests += 1
     frontier.failures_in_a_row = 0
+    frontier.last_failure = ""
 
 
 def wait_after(failure: FetchFailed, attempts: int, frontier: Frontier) -> float:
@@ -24,6 +25,7 @@ def wait_after(failure: FetchFailed, attempts: int, frontier: Frontier) -> float
     addresses that were not tried yet."""
     frontier.requests += 1
     frontier.failures_in_a_row += 1
+    frontier.last_failure = str(failure)
     if frontier.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
         frontier.failures_in_a_row = 0
         frontier.pauses += 1

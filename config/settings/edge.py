@@ -25,6 +25,16 @@ MAX_SLOW_BODIES = env.int("MAX_SLOW_BODIES", default=512)
 MAX_UNFINISHED_BODY_BYTES = 64 * 1024 * 1024
 """All bodies together that a web process holds while it waits for the rest of them."""
 
+UPLOAD_MAX_SECONDS = env.float("UPLOAD_MAX_SECONDS", default=300.0)
+"""How long a file may take to arrive: 20 MiB over a connection of 0.6 Mbit/s."""
+MAX_UPLOADED_BYTES = env.int("MAX_UPLOADED_BYTES", default=512 * 1024 * 1024)
+"""All uploads together that a web process holds on disk until they are served."""
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=2)
+"""Uploads that a web process serves at once: each has its file in memory for a moment."""
+UPLOADS_AT_ONCE_PER_CLIENT = 1
+MAX_WAITING_UPLOADS_PER_CLIENT = 32
+UPLOAD_WAIT_SECONDS = 30.0
+
 REQUEST_THREADS = env.int("REQUEST_THREADS", default=32)
 """Requests outside the chat endpoints that a web process serves at once: about as many as it has
 connections to the database, so that requests wait here, in turn by client, and not there."""

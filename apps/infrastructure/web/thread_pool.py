@@ -13,6 +13,7 @@ from apps.infrastructure.concurrency.fair_slots import FairSlots, SlotRefused
 from apps.infrastructure.concurrency.loop_local import PerLoop
 from apps.infrastructure.web.asgi import Receive, Scope, Send, send_error
 from apps.infrastructure.web.client_address import scope_client
+from apps.infrastructure.web.spooled_body import SpooledBody
 
 MAX_IDLE_THREADS = 16
 
@@ -63,6 +64,12 @@ class ThreadPoolASGIHandler(ASGIHandler):
         finally:
             if has_slot:
                 slots.release(client)
+
+    async def read_body(self, receive: Receive) -> Any:
+        """Return the body as a file."""
+        if isinstance(receive, SpooledBody):
+            return receive.take_file()
+        return await super().read_body(receive)
 
     async def _handle_in_thread(self, scope: Scope, receive: Receive, send: Send) -> None:
         thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, "request")

@@ -16,6 +16,7 @@ from apps.api_kit.openapi import (
     IDEMPOTENCY_KEY_PARAMETER,
     RAISES_KEY,
     RATE_LIMIT_HEADERS,
+    WITHOUT_IDEMPOTENCY,
     Schema,
     error_responses,
     header_refs,
@@ -74,38 +75,37 @@ def complete_operation(path: str, method: str, generated: Schema, *, is_patched:
     `is_patched`: the path has a PATCH too, so that a PUT of the same function needs another
     operationId.
     """
-    operation = {
-        name: value for name, value in generated.items() if name not in (RAISES_KEY, "security")
-    }
+    hidden = (RAISES_KEY, "security", *WITHOUT_IDEMPOTENCY)
+    operation = {name: value for name, value in generated.items() if name not in hidden}
+    is_idempotent = method == "post" and not WITHOUT_IDEMPOTENCY.keys() & generated.keys()
     name = to_camel(str(generated["operationId"]))
     summary = str(generated["summary"]).capitalize()
     operation["summary"] = summary.replace("api key", "API key")
     operation["operationId"] = f"{name}ByPut" if method == "put" and is_patched else name
     operation["parameters"] = [_complete_parameter(each) for each in generated["parameters"]]
-    if method == "post":
+    if is_idempotent:
         operation["parameters"].append(IDEMPOTENCY_KEY_PARAMETER)
     successes = {
         str(status): _with_rate_limit_headers(response)
         for status, response in generated["responses"].items()
     }
-    if method == "post":
+    if is_idempotent:
         for response in successes.values():
             response["headers"] |= header_refs("Idempotent-Replayed")
     raised = [
         *_COMMON_ERRORS,
-        *_implied_errors(path, method, generated),
+        *_implied_errors(path),
+        *([IdempotencyMismatch] if is_idempotent else []),
         *generated.get(RAISES_KEY, ()),
     ]
     operation["responses"] = {**successes, **error_responses(raised)}
     return operation
 
 
-def _implied_errors(path: str, method: str, generated: Schema) -> Iterator[type[ApiError]]:
+def _implied_errors(path: str) -> Iterator[type[ApiError]]:
     for name in re.findall(r"{(\w+)}", path):
         yield NOT_FOUND_BY_PARAMETER.get(name, NotFound)
     yield from _BODY_ERRORS
-    if method == "post":
-        yield IdempotencyMismatch
 
 
 def _complete_parameter(generated: Schema) -> Schema:

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from apps.api_keys.models import IdempotentAnswer
 from apps.api_kit.authentication import Replay
 from apps.api_kit.callers import Caller
+from apps.api_kit.forms import form_digest, is_form
 from apps.core.errors import IdempotencyMismatch
 from apps.infrastructure.encryption import derive_fernet
 
@@ -87,4 +88,5 @@ def delete_expired_responses() -> int:
 def _request_digest(caller: Caller, request: HttpRequest) -> str:
     """A digest of what makes two requests the same: API key, method, path and body."""
     head = (caller.api_key_id, request.method or "", request.get_full_path())
-    return hashlib.sha256("\n".join(head).encode() + b"\n" + request.body).hexdigest()
+    body = form_digest(request) if is_form(request) else request.body
+    return hashlib.sha256("\n".join(head).encode() + b"\n" + body).hexdigest()

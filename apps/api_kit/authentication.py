@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from apps.api_kit.callers import Caller, Scope
+from apps.api_kit.forms import is_form
 from apps.api_kit.operations import IdempotencyClaim, state_of
 from apps.core.errors import TooManyRequests, UnsupportedMediaType, ValidationFailed
 from apps.infrastructure.redis.rate_limit import RateLimit, Window, admit_sync
@@ -21,6 +22,13 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 MAX_IDEMPOTENCY_KEY_LENGTH = 255
 _RATE_LIMITED = "This API key has used its requests of the last hour. Please wait before the next."
 _AT_CEILING = "The keys of this workspace have used their {:,} requests of an hour. Please wait."
+
+
+JSON_TYPE = "application/json"
+_JSON_OR_FORM = (
+    "Send the body as application/json, or a file as multipart/form-data, with the header"
+    " Content-Type."
+)
 
 
 class ApiKeyBackend(Protocol):
@@ -59,6 +67,9 @@ def register_backend(backend: ApiKeyBackend) -> None:
 class ApiKeyAuth(AuthBase):
     """Requires an API key with one of these scopes, and takes one of its hourly requests.
 
+    `accepts_forms`: the operation takes a form with a file, too. `keeps_responses`: it does once
+    what is sent twice under one Idempotency-Key; otherwise the header has no effect.
+
     Raises MissingAuthHeader, InvalidApiKey, TooManyRequests, ScopeMissing, UnsupportedMediaType,
     ValidationFailed for a malformed idempotency key, IdempotencyMismatch or Replay.
     """
@@ -66,9 +77,13 @@ class ApiKeyAuth(AuthBase):
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __init__(self, *scopes: Scope) -> None:
+    def __init__(
+        self, *scopes: Scope, accepts_forms: bool = False, keeps_responses: bool = True
+    ) -> None:
         super().__init__()
         self.scopes = scopes
+        self.accepts_forms = accepts_forms
+        self.keeps_responses = keeps_responses
 
     def __call__(self, request: HttpRequest) -> Caller:
         (backend,) = _backends
@@ -78,13 +93,21 @@ class ApiKeyAuth(AuthBase):
         if not state.window.admitted:
             raise _refusal(state.window)
         caller.require(*self.scopes)
-        if request.body and request.content_type != "application/json":
-            raise UnsupportedMediaType
-        key = _parse_idempotency_key(request) if request.method == "POST" else None
+        self._require_media_type(request)
+        has_key = self.keeps_responses and request.method == "POST"
+        key = _parse_idempotency_key(request) if has_key else None
         if key is not None:
             state.begin_transaction()
             state.claim = backend.claim_idempotency_key(request, caller=caller, key=key)
         return caller
+
+    def _require_media_type(self, request: HttpRequest) -> None:
+        if self.accepts_forms:
+            # The body of a form is never read as a whole: it may be a large file.
+            if not is_form(request) and request.body and request.content_type != JSON_TYPE:
+                raise UnsupportedMediaType(_JSON_OR_FORM)
+        elif request.body and request.content_type != JSON_TYPE:
+            raise UnsupportedMediaType
 
 
 def _limit(caller: Caller) -> RateLimit:

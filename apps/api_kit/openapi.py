@@ -18,6 +18,9 @@ ErrorClass = type[ApiError]
 RAISES_KEY = "x-raises"
 """The extension that holds an operation's own errors until the document is built."""
 
+WITHOUT_IDEMPOTENCY: dict[str, Any] = {"x-without-idempotency": True}
+"""`openapi_extra` for a POST that changes nothing, so that it can be repeated."""
+
 ID_SCHEMA: Schema = {
     "type": "string",
     "pattern": f"^c[0-9a-z]{{{ID_LENGTH - 1}}}$",

@@ -15,6 +15,13 @@ class SourceNotFound(NotFound):
     message = "Source not found or access denied"
 
 
+class SourceFileNotFound(NotFound):
+    """The source is not an uploaded file."""
+
+    code = "SOURCE_FILE_NOT_FOUND"
+    message = "This source is not a file"
+
+
 class ChunkNotFound(NotFound):
     """Absent, of a deleted source, found no more or of another workspace: not distinguished."""
 
@@ -38,6 +45,15 @@ class EmbeddingUnavailable(ServiceUnavailable):
 
 class IndexingFailed(Exception):
     """A source cannot be indexed. The message is a sentence for its owner."""
+
+
+class IndexingPaused(Exception):
+    """The indexing goes on in `seconds`, in whichever worker. The message is what its owner is told
+    meanwhile; "" for nothing. Nothing has failed."""
+
+    def __init__(self, reason: str = "", *, seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
 
 
 class IndexingDelayed(Exception):

@@ -3,8 +3,18 @@
 from collections.abc import Collection
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    BinaryField,
+    Count,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Coalesce, Substr
 
 from apps.chatbots.models import Chatbot, EmbeddingModel
 from apps.chatbots.queries import active_embedding_models
@@ -13,6 +23,7 @@ from apps.knowledge.errors import (
     ChunkNotFound,
     EmbeddingModelNotFound,
     KnowledgeBaseNotFound,
+    SourceFileNotFound,
     SourceNotFound,
 )
 from apps.knowledge.models import (
@@ -22,6 +33,7 @@ from apps.knowledge.models import (
     Generation,
     KnowledgeBase,
     Source,
+    SourceFile,
 )
 
 
@@ -67,6 +79,19 @@ def find_source(workspace_id: str, source_id: str) -> Source:
     """Raises SourceNotFound."""
     sources = Source.objects.filter(workspace_id=workspace_id, id=source_id, deleted_at=None)
     return first_or_raise(sources.select_related("knowledge_base"), SourceNotFound)
+
+
+def find_file(source: Source) -> SourceFile:
+    """The file of a source, without its body. Raises SourceFileNotFound."""
+    files = SourceFile.objects.filter(workspace_id=source.workspace_id, source=source)
+    return first_or_raise(files.defer("body"), SourceFileNotFound)
+
+
+def read_file_part(file: SourceFile, start: int, length: int) -> bytes:
+    """These bytes of a file; none beyond its end, or if it was deleted meanwhile."""
+    files = SourceFile.objects.filter(workspace_id=file.workspace_id, source_id=file.source_id)
+    part = Substr("body", start + 1, length, output_field=BinaryField())
+    return bytes(files.values_list(part, flat=True).first() or b"")
 
 
 def existing_source_ids(workspace_id: str, source_ids: Collection[str]) -> set[str]:

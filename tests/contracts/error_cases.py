@@ -306,6 +306,7 @@ ERROR_CASES = {
     "MESSAGE_NOT_FOUND": ErrorCase(404, rate_foreign_message),
     "KNOWLEDGE_BASE_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_base),
     "SOURCE_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_source),
+    "SOURCE_FILE_NOT_FOUND": ErrorCase(404, knowledge.download_text),
     "CHUNK_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_chunk),
     "EMBEDDING_MODEL_NOT_FOUND": ErrorCase(404, knowledge.use_unknown_embedding_model),
     "LEAD_NOT_FOUND": ErrorCase(404, get_foreign_lead),

@@ -7,8 +7,10 @@ import httpx
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.core.ids import new_id
+from apps.knowledge.models import Source
 from apps.knowledge.queries import live_chunks
 from apps.knowledge.services.attachments import set_chatbot_knowledge_bases
+from apps.knowledge.services.sources import add_text
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge, make_knowledge_base
@@ -23,6 +25,13 @@ def get_foreign_base(web: WebProcess, team: Team) -> httpx.Response:
 def get_foreign_source(web: WebProcess, team: Team) -> httpx.Response:
     source = make_knowledge(make_chatbot(team.other_workspace), text="Theirs")
     return _request(web, team, "GET", f"sources/{source.id}")
+
+
+def download_text(web: WebProcess, team: Team) -> httpx.Response:
+    base = make_knowledge_base(team.workspace)
+    source = add_text(base=base, title="Shipping", text="We ship on Mondays.", actor=SYSTEM)
+    Source.objects.filter(id=source.id).update(due_at=None)
+    return _request(web, team, "GET", f"sources/{source.id}/file")
 
 
 def get_foreign_chunk(web: WebProcess, team: Team) -> httpx.Response:

@@ -76,8 +76,11 @@ def _send_to_host(
 
 
 def _get(url: str, request: Request, options: FetchOptions) -> GetResponse:
+    seconds = options.seconds_left()
+    if not seconds:
+        raise _out_of_time()
     limits = GetLimits(
-        seconds=options.seconds,
+        seconds=seconds,
         max_bytes=request.max_bytes,
         is_cut=request.is_cut,
         min_bytes_per_second=options.min_bytes_per_second,
@@ -94,7 +97,14 @@ def _get(url: str, request: Request, options: FetchOptions) -> GetResponse:
             tls=options.tls,
         )
     except (RequestFailed, UrlNotAllowed) as error:
+        if not options.seconds_left():
+            raise _out_of_time() from None
         raise failure_of_request(error, url, options, max_bytes=request.max_bytes) from None
+
+
+def _out_of_time() -> FetchFailed:
+    """Says nothing about the site: whoever has more time may get an answer."""
+    return FetchFailed("out_of_time", "There was no time left to ask the site.", is_temporary=True)
 
 
 def _redirect_target(url: str, response: GetResponse, seen: set[str]) -> str:

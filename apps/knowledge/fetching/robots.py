@@ -101,7 +101,7 @@ def _fetch(origin: str, options: FetchOptions) -> _Record:
     except FetchFailed as failure:
         if failure.code in _REDIRECTED_AWAY:
             return {"text": ""}
-        if failure.code in _NO_ADDRESS:
+        if failure.code in _NO_ADDRESS or failure.code == "out_of_time":
             raise
         return _unreachable(str(failure), failure.retry_after)
     status = answer.response.status

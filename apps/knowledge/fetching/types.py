@@ -1,6 +1,7 @@
 """What is fetched, by which rules, and what comes back. Plain values."""
 
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ class FetchOptions:
     which a process that was killed did not end. "" for one that nobody takes over.
     `robots_seconds`: how long a robots.txt is remembered.
     `patience_seconds`: how long to wait for a turn at a host before HostBusy is raised.
+    `ends_at`: by which moment (`time.monotonic`) every request has ended, for somebody who waits.
     """
 
     visitor: str
@@ -36,9 +38,16 @@ class FetchOptions:
     max_crawl_delay_seconds: float = 10.0
     patience_seconds: float = 1.0
     min_bytes_per_second: int = 1000
+    ends_at: float | None = None
     robots_seconds: float = 3600.0
     resolve: Resolver = field(default=resolve_host)
     tls: ssl.SSLContext | None = None
+
+    def seconds_left(self) -> float:
+        """How long the next request may take; 0 if there may be none."""
+        if self.ends_at is None:
+            return self.seconds
+        return max(0.0, min(self.seconds, self.ends_at - time.monotonic()))
 
     def allows_private(self, host: str) -> bool:
         """Whether a host, given without its port, may have a private address."""

@@ -1,5 +1,7 @@
 """Sources of a knowledge base, and the files that were uploaded as such."""
 
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -57,6 +59,12 @@ class RefreshInterval(models.TextChoices):
     NEVER = "never"
     DAILY = "daily"
     WEEKLY = "weekly"
+
+
+REFRESH_INTERVALS = {
+    RefreshInterval.DAILY: timedelta(days=1),
+    RefreshInterval.WEEKLY: timedelta(days=7),
+}
 
 
 class Source(models.Model):

@@ -18,6 +18,7 @@ from apps.knowledge.models import (
     Source,
     SourceStatus,
 )
+from apps.knowledge.models.sources import REFRESH_INTERVALS
 from apps.knowledge.pipeline.claiming import (
     ClaimLost,
     claim_renewed,
@@ -26,7 +27,7 @@ from apps.knowledge.pipeline.claiming import (
     update_claimed,
 )
 from apps.knowledge.pipeline.reading import read_documents
-from apps.knowledge.pipeline.swapping import REFRESH_INTERVALS, embedding_model_ids, make_live
+from apps.knowledge.pipeline.swapping import embedding_model_ids, make_live
 from apps.knowledge.pipeline.vectors import copy_live_vectors, embed_next
 from apps.knowledge.services.sources import discard_unfinished
 from apps.llm.errors import ProviderError

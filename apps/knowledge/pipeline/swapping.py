@@ -1,7 +1,5 @@
 """Swap generations: the new one takes the live one's place."""
 
-from datetime import timedelta
-
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Sum
 from django.db.models.functions import Now
@@ -16,12 +14,8 @@ from apps.knowledge.models import (
     Source,
     SourceStatus,
 )
+from apps.knowledge.models.sources import REFRESH_INTERVALS
 from apps.knowledge.pipeline.claiming import lock_claimed
-
-REFRESH_INTERVALS = {
-    RefreshInterval.DAILY: timedelta(days=1),
-    RefreshInterval.WEEKLY: timedelta(days=7),
-}
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from apps.audit.services import Actor, record_change
 from apps.core.ids import new_id
@@ -18,12 +19,13 @@ from apps.knowledge.errors import SourceNotFound
 from apps.knowledge.models import (
     Generation,
     KnowledgeBase,
+    RefreshInterval,
     Source,
     SourceFile,
     SourceStatus,
     SourceType,
 )
-from apps.knowledge.models.sources import INDEXING_STATUSES
+from apps.knowledge.models.sources import INDEXING_STATUSES, REFRESH_INTERVALS, WEB_TYPES
 from apps.knowledge.services.bases import lock_knowledge_base
 from apps.workspaces.errors import LimitReached
 from apps.workspaces.services import lock_workspace, require_fewer
@@ -55,7 +57,7 @@ def add_question_and_answer(
         base,
         actor,
         type=SourceType.QNA,
-        title=legible_file_name(questions[0][:300], default="Question"),
+        title=_qna_title(questions),
         text=answer,
         questions=list(questions),
     )
@@ -85,11 +87,12 @@ def add_web_source(
 
 @transaction.atomic
 def add_file(
-    *, base: KnowledgeBase, name: str, content_type: str, body: bytes, actor: Actor
+    *, base: KnowledgeBase, name: str, content_type: str, body: bytes, title: str = "", actor: Actor
 ) -> Source:
     """Add an uploaded file. What type it has is decided by its content, when it is read.
 
-    Raises as `_add`, and LimitReached if the workspace's files have MAX_KNOWLEDGE_BYTES.
+    `title`: by default the name of the file. Raises as `_add`, and LimitReached if the workspace's
+    files have MAX_KNOWLEDGE_BYTES.
     """
     if not body:
         raise ValidationError({"file": "The file is empty."})
@@ -102,12 +105,12 @@ def add_file(
     total = stored.aggregate(total=Sum("size"))["total"] or 0
     if total + len(body) > settings.MAX_KNOWLEDGE_BYTES:
         raise LimitReached(_TOO_MANY_BYTES.format(settings.MAX_KNOWLEDGE_BYTES // 2**20))
-    source = _add(base, actor, type=SourceType.FILE, title=name)
+    source = _add(base, actor, type=SourceType.FILE, title=title or name)
     SourceFile.objects.create(
         source=source,
         workspace_id=base.workspace_id,
         name=name,
-        content_type=content_type[:200],
+        content_type=legible_file_name(content_type[:200], default=""),
         size=len(body),
         body=body,
     )
@@ -142,6 +145,8 @@ def update_source(*, source: Source, actor: Actor, changes: dict[str, Any]) -> S
     Raises ValidationError, or SourceNotFound if it was deleted meanwhile.
     """
     source = lock_source(source)
+    if "questions" in changes and source.title == _qna_title(source.questions):
+        changes = {"title": _qna_title(changes["questions"]), **changes}
     changed = [name for name, value in changes.items() if value != getattr(source, name)]
     if not changed:
         return source
@@ -149,13 +154,25 @@ def update_source(*, source: Source, actor: Actor, changes: dict[str, Any]) -> S
         setattr(source, name, changes[name])
     if source.type == SourceType.QNA:
         _require_questions(source.questions)
-    _require_length("text", source.text, MAX_TEXT_LENGTH)
+    if source.type in (SourceType.QNA, SourceType.TEXT):
+        _require_length("text", source.text, MAX_TEXT_LENGTH)
     source.full_clean()
     source.save(update_fields=changed)
-    if set(changed) != {"refresh_every"}:
+    # The pages of a site have titles of their own: a site is not fetched again for another title.
+    ignored = {"refresh_every", "title"} if source.type in WEB_TYPES else {"refresh_every"}
+    if set(changed) - ignored:
         _index_again(source)
+    elif "refresh_every" in changed and source.status not in INDEXING_STATUSES:
+        interval = REFRESH_INTERVALS.get(RefreshInterval(source.refresh_every))
+        last = source.refreshed_at or timezone.now()
+        source.due_at = None if interval is None else last + interval
+        source.save(update_fields=["due_at"])
     record_change(source, actor=actor, action="source.updated", changed=changed)
     return source
+
+
+def _qna_title(questions: Sequence[str]) -> str:
+    return legible_file_name(questions[0][:300], default="Question") if questions else ""
 
 
 @transaction.atomic

@@ -1,13 +1,49 @@
-"""Citations of turns: reading them, and which of them an answer cites."""
+"""Citations of turns: reading them, what is told of them, and which of them an answer cites."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from apps.conversations.models import Citation, Turn
 
 _MARK = re.compile(r"\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSource:
+    """A passage that the model was shown, under its number from 1. `url` and `page` may be empty:
+    "" and None."""
+
+    number: int
+    source_id: str
+    title: str
+    url: str
+    page: int | None
+    quote: str
+
+    @classmethod
+    def from_citation(cls, citation: Citation) -> Self:
+        return cls(
+            number=citation.number,
+            source_id=citation.source_id,
+            title=citation.title,
+            url=citation.url,
+            page=citation.page,
+            quote=citation.quote,
+        )
+
+    def data(self) -> dict[str, Any]:
+        """The source as an object."""
+        return {
+            "number": self.number,
+            "sourceId": self.source_id,
+            "title": self.title,
+            "url": self.url or None,
+            "page": self.page,
+            "quote": self.quote,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +66,12 @@ def citation_marks(answer: str) -> list[CitationMark]:
 def cited_numbers(answer: str) -> frozenset[int]:
     """The numbers that an answer cites."""
     return frozenset(number for mark in citation_marks(answer) for number in mark.numbers)
+
+
+def sources_data(sources: Sequence[AnswerSource], answer: str) -> list[dict[str, Any]]:
+    """The sources of a whole answer as objects, with `cited`: whether it has their number."""
+    numbers = cited_numbers(answer)
+    return [{**source.data(), "cited": source.number in numbers} for source in sources]
 
 
 def citations_of(turns: Iterable[Turn]) -> Mapping[str, list[Citation]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from apps.conversations.citations import sources_data
 from apps.conversations.models import Turn, TurnStatus
 from apps.core.ids import new_id
 from apps.turns.sql import Row
@@ -35,6 +36,9 @@ def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Row:
         },
         "credits": {"charged": charged},
     }
+    if settlement.knowledge:
+        answer["knowledge"] = settlement.knowledge
+        answer["sources"] = sources_data(settlement.sources, settlement.text)
     return _event_columns(EventType.MESSAGE_COMPLETED, _ids(turn) | answer)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.chatbots.models import Chatbot
+from apps.conversations.citations import AnswerSource
 from apps.conversations.models import Turn, TurnStatus
 
 
@@ -36,7 +37,8 @@ class NewTurn:
 class Settlement:
     """How a turn ends. `delta_lengths`: the lengths of the pieces in which the text was sent.
 
-    `knowledge`: what followers were told of the search for passages, a value of `Knowledge` or "".
+    `knowledge`: what followers were told of the search for passages, a value of `Knowledge` or "",
+    and `sources` the passages.
     `is_free`: the text is a fixed reply, for which no model was asked.
     """
 
@@ -49,6 +51,7 @@ class Settlement:
     output_tokens: int | None = None
     first_token_at: datetime | None = None
     knowledge: str = ""
+    sources: Sequence[AnswerSource] = ()
     is_free: bool = False
 
 

@@ -32,7 +32,7 @@ def erase_events(
 
 _ERASE_RESPONSES = """
 WITH erased AS (
-  UPDATE webhooks_event SET data = jsonb_set(data, '{response}', '""')
+  UPDATE webhooks_event SET data = jsonb_set(data - 'sources', '{response}', '""')
   WHERE workspace_id = %(workspace)s AND id >= %(first)s AND type = 'message.completed'
     AND data ->> 'conversationId' = %(conversation)s
   RETURNING id
@@ -44,7 +44,8 @@ _MAX_CLOCK_SKEW = timedelta(hours=1)
 
 
 def erase_responses(*, workspace_id: str, conversation_id: str, since: datetime) -> None:
-    """Clear the model's responses in the events of a conversation that began at `since`.
+    """Clear the model's responses, with their sources, in the events of a conversation that began
+    at `since`.
 
     The receivers' response bodies to these events are cleared too. Pending deliveries are sent
     without the text. Reads the workspace's events from then on.

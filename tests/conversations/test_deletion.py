@@ -9,6 +9,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LeadCapture
 from apps.conversations.annotations import edit_conversation, rate_answer
+from apps.conversations.citations import AnswerSource
 from apps.conversations.erasure import delete_conversation, erase_deleted_conversations
 from apps.conversations.errors import ConversationBusy, ConversationNotFound
 from apps.conversations.models import Conversation, Message, RatingValue, Turn
@@ -41,9 +42,10 @@ def chatbot(team: Team) -> Chatbot:
 
 def make_turn_with_secret(chatbot: Chatbot) -> Turn:
     """A completed turn with the secret in every text of its conversation."""
+    sources = [AnswerSource(1, "source", SECRET, SECRET, None, SECRET)]
     fields = {"text": SECRET, "metadata": {"source": SECRET}, "idempotency_key": SECRET}
     turn = make_running_turn(chatbot, credits=1, **fields)
-    complete_turn(turn, SECRET)
+    complete_turn(turn, SECRET, knowledge="found", sources=sources)
     make_citation(turn, title=SECRET, text=SECRET)
     ids = {"workspace_id": turn.workspace_id, "conversation_id": turn.conversation_id}
     edit_conversation(**ids, title=SECRET, note=SECRET, actor=SYSTEM)

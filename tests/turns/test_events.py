@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apps.chatbots.models import Chatbot
+from apps.conversations.citations import AnswerSource
 from apps.conversations.models import Turn, TurnStatus
 from apps.credits.errors import InsufficientCredits
 from apps.turns.sweep import sweep_turns
@@ -63,6 +64,19 @@ def test_answer_event_has_usage_and_price(chatbot: Chatbot) -> None:
         "credits": {"charged": 2},
     }
     assert events_of(chatbot)[1:] == [("message.completed", turn_ids(turn) | answer)]
+
+
+def test_answer_event_has_the_sources_of_a_turn_with_knowledge(chatbot: Chatbot) -> None:
+    page = AnswerSource(1, "page", "Returns", "https://acme.example/returns", None, "Thirty days.")
+    file = AnswerSource(2, "file", "Handbook", "", 7, "Keep it.")
+    turn = make_running_turn(chatbot)
+    complete_turn(turn, "Keep it [2].", knowledge="found", sources=(page, file))
+    unknown = make_running_turn(chatbot)
+    complete_turn(unknown, "Hm.", knowledge="nothing_found")
+    found, nothing = [data for name, data in events_of(chatbot) if name == "message.completed"]
+    assert found["knowledge"] == "found"
+    assert found["sources"] == [page.data() | {"cited": False}, file.data() | {"cited": True}]
+    assert (nothing["knowledge"], nothing["sources"]) == ("nothing_found", [])
 
 
 @pytest.mark.parametrize(("text", "events"), [("Zo", ["message.completed"]), ("", [])])

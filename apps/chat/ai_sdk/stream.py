@@ -22,7 +22,6 @@ from typing import Any
 
 from apps.chat.engine.events import (
     AnswerDelta,
-    AnswerSource,
     SourcesFound,
     TurnEnded,
     TurnEvent,
@@ -30,6 +29,7 @@ from apps.chat.engine.events import (
     TurnInterrupted,
     TurnStarted,
 )
+from apps.conversations.citations import AnswerSource
 from apps.core.json_text import dump_json
 
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}

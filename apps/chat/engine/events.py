@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from apps.chat.errors import error_from_code
-from apps.conversations.citations import cited_numbers
+from apps.conversations.citations import AnswerSource, sources_data
 from apps.core.errors import ApiError
 
 
@@ -21,30 +21,6 @@ class TurnStarted:
     conversation_id: str
     message_id: str
     turn_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSource:
-    """A passage that the model was shown, under its number from 1. `url` and `page` may be empty:
-    "" and None."""
-
-    number: int
-    source_id: str
-    title: str
-    url: str
-    page: int | None
-    quote: str
-
-    def data(self) -> dict[str, Any]:
-        """The source as an object."""
-        return {
-            "number": self.number,
-            "sourceId": self.source_id,
-            "title": self.title,
-            "url": self.url or None,
-            "page": self.page,
-            "quote": self.quote,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +67,8 @@ class TurnEnded:
             "credits": {"charged": self.charged, "balance": self.balance},
         }
         if self.knowledge:
-            cited = cited_numbers(self.response)
             data["knowledge"] = self.knowledge
-            data["sources"] = [
-                {**source.data(), "cited": source.number in cited} for source in self.sources
-            ]
+            data["sources"] = sources_data(self.sources, self.response)
         return data
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from apps.chat import errors
 from apps.chat.engine.events import (
     AnswerDelta,
-    AnswerSource,
     NumberedEvent,
     SourcesFound,
     TurnEnded,
@@ -14,7 +13,7 @@ from apps.chat.engine.events import (
     TurnInterrupted,
     TurnStarted,
 )
-from apps.conversations.citations import citations_of
+from apps.conversations.citations import AnswerSource, citations_of
 from apps.conversations.models import Knowledge, Turn, TurnStatus
 from apps.conversations.queries import get_answer_text
 from apps.credits.queries import balance_after_turn
@@ -61,10 +60,7 @@ def _sources(turn: Turn) -> tuple[AnswerSource, ...]:
     """The passages that followers were told of. Makes no query for a turn without knowledge."""
     if turn.knowledge != Knowledge.FOUND:
         return ()
-    return tuple(
-        AnswerSource(each.number, each.source_id, each.title, each.url, each.page, each.quote)
-        for each in citations_of([turn])[turn.id]
-    )
+    return tuple(map(AnswerSource.from_citation, citations_of([turn])[turn.id]))
 
 
 def _told_events(turn: Turn, text: str, sources: tuple[AnswerSource, ...]) -> list[NumberedEvent]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from apps.chat.engine.access import Access
-from apps.chat.engine.events import AnswerSource
 from apps.chat.engine.knowledge.passages import fit_passages, passages_budget, with_passages
 from apps.chatbots.models import Chatbot, KnowledgeMode
+from apps.conversations.citations import AnswerSource
 from apps.conversations.models import Knowledge, quote
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE

@@ -20,6 +20,7 @@ from apps.chat.engine.events import (
 from apps.chat.engine.knowledge.retrieval import Retrieval, answer_sources
 from apps.chat.engine.log import TurnLog
 from apps.chat.errors import KnowledgeUnavailable
+from apps.conversations.citations import AnswerSource
 from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Knowledge, Turn, TurnStatus
 from apps.core.errors import ApiError, InternalError, ServiceUnavailable
@@ -104,6 +105,10 @@ class RunningTurn:
     @property
     def _knowledge(self) -> str:
         return self._told.knowledge if self._told else ""
+
+    @property
+    def _sources(self) -> tuple[AnswerSource, ...]:
+        return self._told.sources if self._told else ()
 
     def stop(self) -> None:
         """Cancel the request to the model; what was delivered becomes the answer."""
@@ -205,6 +210,7 @@ class RunningTurn:
             output_tokens=usage.output_tokens,
             first_token_at=self._first_token_at,
             knowledge=self._knowledge,
+            sources=self._sources,
             is_free=self._is_fixed_reply,
         )
 
@@ -250,5 +256,5 @@ class RunningTurn:
             charged=receipt.charged,
             balance=receipt.balance,
             knowledge=stored.knowledge,
-            sources=self._told.sources if self._told else (),
+            sources=self._sources,
         )

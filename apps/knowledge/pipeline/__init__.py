@@ -2,7 +2,8 @@
 
     claiming     which source is next
     indexing     the steps of one source
-    reading      documents of a source: its text, its file, its pages
+    reading      documents of a source: its text, its file
+    web          the pages of a web source
     storing      a document and its chunks, in one transaction
     vectors      the vectors that chunks lack
     swapping     the new generation takes the live one's place, in one transaction

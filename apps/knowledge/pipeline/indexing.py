@@ -1,6 +1,7 @@
 """The steps of indexing one source."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,7 +10,8 @@ from django.db.models.functions import Now
 from apps.chatbots.models import EmbeddingModel
 from apps.infrastructure.logging import get_logger
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.knowledge.errors import IndexingDelayed, IndexingFailed
+from apps.knowledge.errors import IndexingDelayed, IndexingFailed, IndexingPaused
+from apps.knowledge.fetching.types import FetchOptions, fetch_options
 from apps.knowledge.models import (
     Chunk,
     Generation,
@@ -41,21 +43,26 @@ _RETRY_SECONDS = (5.0, 15.0, 60.0, 300.0)
 _CRASHED = "Reading this source ended in an error on our side, several times."
 
 
-class Paused(Exception):
-    """The time is up; another run goes on."""
+OptionsOf = Callable[[Source], FetchOptions]
 
 
-def index_sources(*, max_seconds: float) -> bool:
+def options_of(source: Source) -> FetchOptions:
+    """How the pages of a source are fetched: its workspace has one place in a site's queue, and a
+    turn at a site is taken over from a worker that was killed."""
+    return fetch_options(source.workspace_id, holder=source.id)
+
+
+def index_sources(*, max_seconds: float, options_of: OptionsOf = options_of) -> bool:
     """Index due sources until there is none or the time is up. Return whether some are left."""
     deadline = time.monotonic() + max_seconds
     while (source := claim_source()) is not None:
-        index_source(source, deadline=deadline)
+        index_source(source, deadline=deadline, options_of=options_of)
         if time.monotonic() >= deadline:
             return True
     return False
 
 
-def index_source(source: Source, *, deadline: float) -> None:
+def index_source(source: Source, *, deadline: float, options_of: OptionsOf = options_of) -> None:
     """Index a claimed source, or go on where another run ended. A failure is the source's own.
 
     One whose runs end without a word, as those of killed workers do, fails after MAX_ATTEMPTS.
@@ -65,11 +72,11 @@ def index_source(source: Source, *, deadline: float) -> None:
         return
     try:
         with claim_renewed(source):
-            _index(source, deadline)
+            _index(source, options_of(source), deadline)
     except ClaimLost:
         log.info("indexing_superseded", source_id=source.id)
-    except Paused:
-        _try_again(source, seconds=0.0, attempts=0)
+    except IndexingPaused as pause:
+        _try_again(source, seconds=pause.seconds, attempts=0, reason=str(pause))
     except IndexingFailed as failure:
         _fail(source, str(failure))
     except IndexingDelayed as delay:
@@ -84,10 +91,10 @@ def index_source(source: Source, *, deadline: float) -> None:
         _retry(source, _CRASHED, seconds=0.0)
 
 
-def _index(source: Source, deadline: float) -> None:
+def _index(source: Source, options: FetchOptions, deadline: float) -> None:
     generation = _open_generation(source)
     if not generation.is_read:
-        read_documents(source, generation)
+        read_documents(source, generation, options=options, deadline=deadline)
         Generation.objects.filter(workspace_id=source.workspace_id, id=generation.id).update(
             is_read=True
         )
@@ -111,7 +118,13 @@ def _embed(source: Source, generation: Generation, deadline: float) -> None:
     base = KnowledgeBase.objects.get(workspace_id=source.workspace_id, id=source.knowledge_base_id)
     chunks = Chunk.objects.filter(workspace_id=source.workspace_id, generation=generation)
     total = chunks.count()
-    update_claimed(source, status=SourceStatus.EMBEDDING, progress_done=0, progress_total=total)
+    update_claimed(
+        source,
+        status=SourceStatus.EMBEDDING,
+        status_reason="",
+        progress_done=0,
+        progress_total=total,
+    )
     for model in EmbeddingModel.objects.filter(id__in=embedding_model_ids(base)):
         copy_live_vectors(source, generation, model.id)
         done = 0
@@ -119,7 +132,7 @@ def _embed(source: Source, generation: Generation, deadline: float) -> None:
             done += embedded
             update_claimed(source, progress_done=min(done, total), attempts=0)
             if time.monotonic() >= deadline:
-                raise Paused
+                raise IndexingPaused
 
 
 def _retry(source: Source, reason: str, *, seconds: float) -> None:
@@ -127,10 +140,11 @@ def _retry(source: Source, reason: str, *, seconds: float) -> None:
         _fail(source, reason)
         return
     delay = _RETRY_SECONDS[min(source.attempts, len(_RETRY_SECONDS)) - 1]
-    _try_again(source, seconds=max(seconds, delay), attempts=source.attempts)
+    _try_again(source, seconds=max(seconds, delay), attempts=source.attempts, reason=reason)
 
 
-def _try_again(source: Source, *, seconds: float, attempts: int) -> None:
+def _try_again(source: Source, *, seconds: float, attempts: int, reason: str) -> None:
+    """Release the source. `reason`: what its owner is told while it waits."""
     try:
         update_claimed(
             source,
@@ -139,6 +153,7 @@ def _try_again(source: Source, *, seconds: float, attempts: int) -> None:
             attempts=attempts,
         )
     except ClaimLost:
+            status_reason=reason[:500],
         log.info("indexing_superseded", source_id=source.id)
 
 

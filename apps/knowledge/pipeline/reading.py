@@ -4,6 +4,7 @@ import hashlib
 
 from apps.knowledge.chunking.split import split_into_chunks
 from apps.knowledge.errors import IndexingDelayed, IndexingFailed
+from apps.knowledge.fetching.types import FetchOptions
 from apps.knowledge.models import (
     DocumentStatus,
     Generation,
@@ -12,14 +13,28 @@ from apps.knowledge.models import (
     SourceStatus,
     SourceType,
 )
+from apps.knowledge.models.sources import WEB_TYPES
 from apps.knowledge.parsing.parse import parse
 from apps.knowledge.parsing.types import Block, BlockKind, ParsedDocument, ParsingFailed
 from apps.knowledge.pipeline.claiming import update_claimed
 from apps.knowledge.pipeline.storing import NewDocument, store_document
+from apps.knowledge.pipeline.web.reading import read_pages
 
 
-def read_documents(source: Source, generation: Generation) -> None:
-    """Store the documents of a source. Raises IndexingFailed, IndexingDelayed or ClaimLost."""
+def read_documents(
+    source: Source, generation: Generation, *, options: FetchOptions, deadline: float
+) -> None:
+    """Store the documents of a source.
+
+    Raises IndexingFailed, IndexingDelayed, IndexingPaused or ClaimLost.
+    """
+    if source.type in WEB_TYPES:
+        read_pages(source, generation, options=options, deadline=deadline)
+    else:
+        _read_document(source, generation)
+
+
+def _read_document(source: Source, generation: Generation) -> None:
     update_claimed(source, status=SourceStatus.PARSING, progress_done=0, progress_total=1)
     if source.type == SourceType.FILE:
         document, size = _read_file(source)

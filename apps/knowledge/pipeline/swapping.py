@@ -42,7 +42,7 @@ def make_live(source: Source, generation: Generation) -> bool:
         tokens=totals["tokens"] or 0,
         bytes=documents.aggregate(bytes=Sum("bytes"))["bytes"] or 0,
         status=SourceStatus.READY,
-        status_reason="",
+        status_reason=generation.note,
         attempts=0,
         claim="",
         claimed_until=None,

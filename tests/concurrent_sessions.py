@@ -39,9 +39,12 @@ def at_once(work: Callable[[int], Any], *, sessions: int = 12) -> Counter[str]:
         return Counter(threads.map(run, range(sessions)))
 
 
-def after(step: Callable[[], Any], waiting: Callable[[], Any]) -> Any:
+def after(
+    step: Callable[[], Any], waiting: Callable[[], Any], *, then: Callable[[], Any] = lambda: None
+) -> Any:
     """Do the step, call `waiting` in another session, and commit once that waits for it.
 
+    `then` is done before the commit: it takes what the other session must not have locked.
     Returns what `waiting` returned or raised. Fails if it ended without waiting.
     """
 
@@ -58,6 +61,7 @@ def after(step: Callable[[], Any], waiting: Callable[[], Any]) -> Any:
             step()
             result = threads.submit(run)
             _wait_until_blocked(result)
+            then()
         return result.result(timeout=60)
 
 

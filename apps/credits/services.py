@@ -5,12 +5,13 @@ keeps `0 ≤ held ≤ balance` or changes nothing. A change of the balance write
 the same transaction. An entry that adds credits also creates a lot (see `lots`), by which the
 credits are used in the order of their expiry. `sql.py` has the same for whole batches of turns.
 
-    grant, adjust   balance ± n                entry
-    reverse         balance ∓ n                entry that names the one it reverses
-    expire_lots     balance − n                entry for the unused rest of an expired lot
-    hold            held + n                   when a turn opens
-    charge          held − h, balance − c      entry, when a turn settles; c ≤ h
-    release         held − h                   when a turn settles without a charge
+    grant, adjust      balance ± n             entry
+    reverse            balance ∓ n             entry that names the one it reverses
+    expire_lots        balance − n             entry for the unused rest of an expired lot
+    hold               held + n                when a turn opens
+    charge             held − h, balance − c   entry, when a turn settles; c ≤ h
+    release            held − h                when a turn settles without a charge
+    charge_embedding   balance − c             entry, when passages were embedded; c ≤ b − h
 """
 
 from datetime import date, datetime
@@ -39,6 +40,8 @@ WHERE workspace_id = %(workspace)s
   AND held + %(held)s BETWEEN 0 AND balance + %(balance)s
 RETURNING balance, held
 """
+
+_REFUNDED_KINDS = (EntryKind.CHARGE, EntryKind.EMBEDDING)
 
 
 class EntryDetails(TypedDict, total=False):
@@ -108,7 +111,7 @@ def reverse(
     approved_by: User | None = None,
     from_ip: str | None = None,
 ) -> LedgerEntry:
-    """Reverse an entry by one of the opposite amount; the reversal of a charge is a refund.
+    """Reverse an entry by one of the opposite amount; the reversal of what was charged is a refund.
 
     Raises ValueError if the entry does not exist, was reversed before or is itself a reversal;
     InsufficientCredits if the credits it added are spent or held.
@@ -124,7 +127,7 @@ def reverse(
     _validate(entry.amount, reason, reference)
     return _post_entry(
         workspace_id,
-        EntryKind.REFUND if entry.kind == EntryKind.CHARGE else EntryKind.ADJUSTMENT,
+        EntryKind.REFUND if entry.kind in _REFUNDED_KINDS else EntryKind.ADJUSTMENT,
         -entry.amount,
         reason=reason,
         category=Category.CORRECTION,
@@ -172,6 +175,23 @@ def charge(*, workspace_id: str, held: int, credits: int, turn_id: str) -> Ledge
         release(workspace_id=workspace_id, credits=held)
         return None
     return _post_entry(workspace_id, EntryKind.CHARGE, -charged, held=-held, turn_id=turn_id)
+
+
+@transaction.atomic
+def charge_embedding(
+    *, workspace_id: str, credits: int, reason: str, reference: str
+) -> LedgerEntry | None:
+    """Charge what was embedded, at most the free credits: turns keep what they hold.
+
+    Locks the account. Returns the entry, or None if nothing is due or free.
+    """
+    account = lock_account(workspace_id=workspace_id)
+    charged = min(credits, account.balance - account.held)
+    if charged <= 0:
+        return None
+    return _post_entry(
+        workspace_id, EntryKind.EMBEDDING, -charged, reason=reason, reference=reference
+    )
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from apps.knowledge.models import (
     KnowledgeBase,
     Source,
     SourceFile,
+    UnchargedEmbedding,
 )
 
 
@@ -125,3 +126,15 @@ class ChunkOverrideAdmin(ReadOnlyAdmin):
     list_filter = [("source__created_at", CreatedSinceFilter)]
     search_fields = ["=source_id", "workspace__slug"]
     fields = ["workspace", "source_id", "digest", "is_enabled"]
+
+
+@admin.register(UnchargedEmbedding)
+class UnchargedEmbeddingAdmin(ReadOnlyAdmin):
+    list_display = ["id", "workspace", "generation_id", "embedding_model", "tokens"]
+    list_select_related = ["workspace", "embedding_model"]
+    list_filter = [("knowledge_base__created_at", CreatedSinceFilter)]
+    search_fields = ["=generation_id", "=knowledge_base_id", "workspace__slug"]
+    fields = [
+        *("workspace", "knowledge_base_id", "generation_id", "embedding_model"),
+        *("credits_per_1k_tokens", "tokens"),
+    ]

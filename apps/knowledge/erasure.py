@@ -13,6 +13,7 @@ from apps.knowledge.models import (
     KnowledgeBase,
     Source,
     SourceFile,
+    UnchargedEmbedding,
 )
 
 _BATCH_SIZE = 1000
@@ -30,7 +31,7 @@ def erase_workspace(workspace_id: str) -> None:
             Chunk.objects.filter(workspace_id=workspace_id, id__in=ids).delete()
     with transaction.atomic():
         for model in (
-            *(Document, Generation, ChunkOverride, SourceFile, Source),
+            *(UnchargedEmbedding, Document, Generation, ChunkOverride, SourceFile, Source),
             *(ChatbotKnowledgeBase, KnowledgeBase),
         ):
             model._default_manager.filter(workspace_id=workspace_id).delete()

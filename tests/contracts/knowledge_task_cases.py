@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from apps.audit.services import SYSTEM
+from apps.credits.models import EntryKind, LedgerEntry
 from apps.knowledge.models import ChunkVector, Generation, KnowledgeBase, Source
 from apps.knowledge.pipeline.claiming import claim_source
 from apps.knowledge.pipeline.indexing import index_source
 from apps.knowledge.services.bases import update_knowledge_base
 from apps.knowledge.services.sources import add_text, delete_source
 from tests.contracts.task_case import ITEM_COUNT, Case
-from tests.factories import Team
+from tests.factories import Team, grant_credits
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge_base
 
@@ -28,15 +29,18 @@ def sources_to_index(team: Team) -> Case:
 def embedding_models_to_change(team: Team) -> Case:
     base = _add_texts(team)
     _index_all()
-    model = make_embedding_model()
+    grant_credits(team.workspace, 1000)
+    model = make_embedding_model(credits_per_1k_tokens=1000)
     update_knowledge_base(base=base, name=base.name, embedding_model=model, actor=SYSTEM)
     vectors = ChunkVector.objects.filter(workspace=team.workspace, embedding_model=model)
+    charges = LedgerEntry.objects.filter(workspace=team.workspace, kind=EntryKind.EMBEDDING)
 
-    def result() -> tuple[bool, int]:
+    def result() -> tuple[bool, int, list[int]]:
         base.refresh_from_db()
-        return base.embedding_model_id == model.id, vectors.count()
+        charged = list(charges.values_list("amount", flat=True))
+        return base.embedding_model_id == model.id, vectors.count(), charged
 
-    return result, (True, ITEM_COUNT)
+    return result, (True, ITEM_COUNT, [-5 * ITEM_COUNT])  # words
 
 
 def generations_to_erase(team: Team) -> Case:

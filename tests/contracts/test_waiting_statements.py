@@ -25,7 +25,21 @@ from apps.credits.credit_requests import request_credits, withdraw_request
 from apps.credits.models import Account, Alert, LedgerEntry
 from apps.credits.plans import renew_account, start_plan
 from apps.credits.queries import Balance, balance_for, ledger_sum
-from apps.credits.services import adjust, charge, expire_lots, grant, hold, reverse
+from apps.credits.services import (
+    adjust,
+    charge,
+    charge_embedding,
+    expire_lots,
+    grant,
+    hold,
+    reverse,
+)
+from apps.knowledge.models import Generation, Source
+from apps.knowledge.pipeline.claiming import ClaimLost
+from apps.knowledge.pipeline.swapping import make_live
+from apps.knowledge.services.bases import lock_knowledge_base
+from apps.knowledge.services.embedding_charges import EmbeddingJob, record_tokens
+from apps.knowledge.services.sources import delete_source, reindex_knowledge_base
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead, delete_lead
 from apps.webhooks.models import DisabledReason, Endpoint
@@ -39,6 +53,8 @@ from apps.workspaces.models import Member, Role
 from apps.workspaces.services import add_member, leave_workspace
 from tests.concurrent_sessions import after
 from tests.factories import Team, grant_credits, make_chatbot, make_user, make_webhook_endpoint
+from tests.factories.embedding_models import make_embedding_model
+from tests.knowledge.knowledge_factory import make_knowledge_base
 from tests.turns.turn_factory import complete_turn, make_running_turn
 
 Change = Callable[[], object]
@@ -90,6 +106,51 @@ def test_hold_fits_into_what_a_charge_leaves(live_team: Team) -> None:
     )
     assert outcome(settle, lambda: hold(workspace_id=workspace_id, credits=5)) == "done"
     assert balance_of(live_team) == Balance(5, 5)
+
+
+def test_embedding_is_charged_what_a_hold_leaves(live_team: Team) -> None:
+    grant_credits(live_team.workspace, 12)
+    workspace_id = live_team.workspace.id
+
+    def charge_ten() -> None:
+        charge_embedding(workspace_id=workspace_id, credits=10, reason="x", reference="x")
+
+    assert outcome(lambda: hold(workspace_id=workspace_id, credits=5), charge_ten) == "done"
+    assert balance_of(live_team) == Balance(5, 5)
+
+
+def make_built_generation(team: Team) -> tuple[Source, Generation]:
+    """A source that a worker indexes, and its generation, for which 7 credits are due."""
+    grant_credits(team.workspace, 10)
+    model = make_embedding_model(credits_per_1k_tokens=1000)
+    base = make_knowledge_base(team.workspace, embedding_model=model)
+    source = Source.objects.create(
+        workspace=team.workspace, knowledge_base=base, type="text", title="x", due_at=None
+    )
+    generation = Generation.objects.create(workspace=team.workspace, source=source)
+    record_tokens(EmbeddingJob(team.workspace.id, base.id, model, generation.id), tokens=7)
+    return source, generation
+
+
+def test_generation_is_charged_once(live_team: Team) -> None:
+    source, generation = make_built_generation(live_team)
+    result = after(
+        lambda: delete_source(source=source, actor=SYSTEM), lambda: make_live(source, generation)
+    )
+    assert (type(result), balance_of(live_team)) == (ClaimLost, Balance(3, 0))
+
+
+def test_generation_waits_for_its_base_before_its_source(live_team: Team) -> None:
+    """As everybody who changes all sources of a base does: neither ends in a deadlock."""
+    source, generation = make_built_generation(live_team)
+    base = source.knowledge_base
+    result = after(
+        lambda: lock_knowledge_base(base),
+        lambda: make_live(source, generation),
+        then=lambda: reindex_knowledge_base(base=base, actor=SYSTEM),
+    )
+    Source.objects.filter(id=source.id).update(due_at=None)
+    assert (type(result), balance_of(live_team)) == (ClaimLost, Balance(3, 0))
 
 
 def test_entry_is_reversed_once(live_team: Team) -> None:

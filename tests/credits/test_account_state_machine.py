@@ -19,7 +19,7 @@ from apps.core.ids import new_id
 from apps.credits.errors import InsufficientCredits
 from apps.credits.models import MAX_CREDITS, Account, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from apps.credits.services import adjust, charge, grant, hold, release
+from apps.credits.services import adjust, charge, charge_embedding, grant, hold, release
 from tests.factories import Team, make_user, make_workspace
 
 AMOUNTS = st.one_of(
@@ -111,6 +111,15 @@ class Credits(RuleBasedStateMachine):
         credits = data.draw(st.one_of(st.integers(0, held), AMOUNTS))
         entry = charge(workspace_id=self.workspace_id, held=held, credits=credits, turn_id=new_id())
         assert (-entry.amount if entry else 0) == min(credits, held)
+        if entry:
+            self.post(entry)
+
+    @rule(credits=AMOUNTS)
+    def charge_embedding(self, credits: int) -> None:
+        entry = charge_embedding(
+            workspace_id=self.workspace_id, credits=credits, reason="x", reference="x"
+        )
+        assert (-entry.amount if entry else 0) == min(credits, self.free)
         if entry:
             self.post(entry)
 

@@ -22,7 +22,15 @@ from apps.credits.errors import InsufficientCredits, PlanUnchanged
 from apps.credits.models import LedgerEntry, Plan
 from apps.credits.plans import change_plan, renew_due_accounts, start_plan
 from apps.credits.queries import Balance, balance_for, ledger_sum
-from apps.credits.services import adjust, charge, grant, hold, release, reverse
+from apps.credits.services import (
+    adjust,
+    charge,
+    charge_embedding,
+    grant,
+    hold,
+    release,
+    reverse,
+)
 from apps.reporting.monthly_statements import build_statement
 from apps.reporting.months import Month
 from tests.credits.reference_account import ReferenceAccount, ReferencePlan
@@ -66,6 +74,7 @@ class ProductAndReference:
     def run_random_operation(self, now: datetime) -> None:
         operations = [self.run_turn] * 4
         operations += [self.open_turn, self.settle_turn, self.add, self.deduct, self.reverse]
+        operations.append(self.embed)
         self.rng.choice([*operations, self.change_plan])(now)
 
     def run_turn(self, now: datetime) -> None:
@@ -106,6 +115,14 @@ class ProductAndReference:
             result = "refused"
         assert result == expected
         self.counts[f"deducted {result}"] += 1
+
+    def embed(self, now: datetime) -> None:
+        due = self.rng.randint(1, 40)
+        charged = min(due, self.reference.free)
+        if charged:
+            assert self.reference.deduct("embedding", charged) == "done"
+        charge_embedding(workspace_id=self.id, credits=due, reason="x", reference="x")
+        self.counts["embedded"] += 1
 
     def reverse(self, now: datetime) -> None:
         if not self.lots:
@@ -235,7 +252,7 @@ def test_fourteen_months_match_the_reference_account(db: None, seed: int, began:
     assert accounts.statement() == accounts.reference.entries
     assert ledger_sum(accounts.id) == len(accounts.reference.credits)
     kinds = {kind for kind, _ in accounts.reference.entries}
-    assert kinds == {"grant", "charge", "adjustment", "expiry"}
+    assert kinds == {"grant", "charge", "adjustment", "embedding", "expiry"}
     expected_operations = {
         "outage",
         "upgrade",

@@ -77,6 +77,8 @@ def test_held_is_between_zero_and_the_balance(team: Team, balance: int, held: in
         (EntryKind.CHARGE, 1),
         (EntryKind.CHARGE, 0),
         (EntryKind.EXPIRY, 1),
+        (EntryKind.EMBEDDING, 1),
+        (EntryKind.EMBEDDING, 0),
         (EntryKind.ADJUSTMENT, 0),
         ("gift", 1),
     ],

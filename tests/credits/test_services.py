@@ -70,7 +70,10 @@ def test_grant_accepts_credit_kinds(team: Team, kind: EntryKind) -> None:
     assert entry.kind == kind
 
 
-@pytest.mark.parametrize("kind", [EntryKind.CHARGE, EntryKind.EXPIRY, EntryKind.ADJUSTMENT])
+NOT_GIVEN = [EntryKind.CHARGE, EntryKind.EXPIRY, EntryKind.EMBEDDING, EntryKind.ADJUSTMENT]
+
+
+@pytest.mark.parametrize("kind", NOT_GIVEN)
 def test_grant_rejects_other_kinds(team: Team, kind: EntryKind) -> None:
     with pytest.raises(ValueError, match="does not give credits"):
         grant(workspace_id=team.workspace.id, credits=1, reason="x", kind=kind)

@@ -21,6 +21,7 @@ from apps.knowledge.models import (
     KnowledgeBase,
     Source,
     SourceFile,
+    UnchargedEmbedding,
 )
 from apps.knowledge.services.bases import create_knowledge_base
 from apps.workspaces.models import Workspace
@@ -68,6 +69,13 @@ def make_knowledge(chatbot: Chatbot, *, text: str) -> Source:
         embedding=[1.0] + [0.0] * (base.embedding_model.dimensions - 1),
     )
     ChunkOverride.objects.create(workspace=workspace, source=source, digest=digest, text=text)
+    UnchargedEmbedding.objects.create(
+        workspace=workspace,
+        knowledge_base=base,
+        embedding_model=base.embedding_model,
+        credits_per_1k_tokens=1,
+        tokens=1,
+    )
     Source.objects.filter(id=source.id).update(
         status="ready", live_generation_id=generation.id, chunks=1, tokens=1
     )

@@ -80,6 +80,7 @@ AFTER_DELETION = {
     "Source": "removed",
     "SourceFile": "removed",
     "Statement": "kept: ledger and audit records",
+    "UnchargedEmbedding": "removed",
     "Turn": "kept as a receipt, without text",
     "WelcomeGrant": "kept: ledger and audit records",
 }

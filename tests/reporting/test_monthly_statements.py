@@ -62,8 +62,8 @@ def make_facts(seed: int, charges: int) -> list[Fact]:
         thousandths = tokens[0] * input_price + tokens[1] * output_price
         price = reply + thousandths // 1000 + (1 if thousandths % 1000 else 0)
         facts.append(Fact(at, "charge", -price, model, tokens))
-    for number, kind in enumerate(["purchase", "adjustment", "refund", "expiry"]):
-        sign = -1 if kind == "expiry" else 1
+    for number, kind in enumerate(["purchase", "adjustment", "refund", "expiry", "embedding"]):
+        sign = -1 if kind in ("expiry", "embedding") else 1
         facts.append(Fact(START + timedelta(days=20 * number, seconds=7), kind, sign * 11))
     return sorted(facts, key=lambda fact: fact.at)
 

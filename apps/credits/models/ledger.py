@@ -95,9 +95,10 @@ class EntryKind(models.TextChoices):
     CHARGE = "charge"
     REFUND = "refund"
     EXPIRY = "expiry"
+    EMBEDDING = "embedding"
 
 
-DEBIT_KINDS = (EntryKind.CHARGE, EntryKind.EXPIRY)
+DEBIT_KINDS = (EntryKind.CHARGE, EntryKind.EXPIRY, EntryKind.EMBEDDING)
 CREDIT_KINDS = (EntryKind.GRANT, EntryKind.PURCHASE, EntryKind.REFUND)
 
 
@@ -169,6 +170,11 @@ class LedgerEntry(models.Model):
                 fields=["kind", "-id"],
                 name="credits_ledger_kind",
                 condition=Q(kind__in=["grant", "purchase", "adjustment", "refund", "expiry"]),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="credits_ledger_embedding",
+                condition=Q(kind=EntryKind.EMBEDDING),
             ),
             models.Index(
                 fields=["category", "-id"],

@@ -8,6 +8,7 @@ from apps.knowledge.models.sources import (
     SourceStatus,
     SourceType,
 )
+from apps.knowledge.models.uncharged import UnchargedEmbedding
 
 __all__ = [
     "ChatbotKnowledgeBase",
@@ -23,4 +24,5 @@ __all__ = [
     "SourceFile",
     "SourceStatus",
     "SourceType",
+    "UnchargedEmbedding",
 ]

@@ -31,7 +31,7 @@ from apps.knowledge.pipeline.claiming import (
 from apps.knowledge.pipeline.reading import read_documents
 from apps.knowledge.pipeline.swapping import embedding_model_ids, make_live
 from apps.knowledge.pipeline.vectors import copy_live_vectors, embed_next
-from apps.knowledge.services.sources import discard_unfinished
+from apps.knowledge.services.generations import discard_unfinished
 from apps.llm.errors import ProviderError
 
 log = get_logger(__name__)
@@ -164,7 +164,6 @@ def _fail(source: Source, reason: str) -> None:
         locked = lock_claimed(source)
     except ClaimLost:
         return
-    discard_unfinished(locked)
     interval = REFRESH_INTERVALS.get(RefreshInterval(locked.refresh_every))
     update_claimed(
         source,
@@ -174,4 +173,6 @@ def _fail(source: Source, reason: str) -> None:
         claimed_until=None,
         attempts=0,
     )
+    sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id)
+    discard_unfinished(source.workspace_id, sources)
     log.info("source_failed", source_id=source.id, reason=reason)

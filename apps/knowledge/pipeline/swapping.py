@@ -13,20 +13,25 @@ from apps.knowledge.models import (
     RefreshInterval,
     Source,
     SourceStatus,
+    UnchargedEmbedding,
 )
 from apps.knowledge.models.sources import REFRESH_INTERVALS
-from apps.knowledge.pipeline.claiming import lock_claimed
+from apps.knowledge.pipeline.claiming import ClaimLost, lock_claimed
+from apps.knowledge.services.embedding_charges import charge_embeddings
 
 
 @transaction.atomic
 def make_live(source: Source, generation: Generation) -> bool:
-    """Make a generation the live one. Return False if chunks of it lack vectors of the base's
-    embedding models, which may have changed meanwhile. Raises ClaimLost."""
-    locked = lock_claimed(source)
+    """Make a generation the live one, and charge what it embedded. Return False if chunks of it
+    lack vectors of the base's embedding models, which may have changed meanwhile. Raises ClaimLost.
+    """
     # A change of the embedding model waits for this lock, and then sees the generation as live.
-    base = KnowledgeBase.objects.select_for_update(no_key=True).get(
-        workspace_id=source.workspace_id, id=source.knowledge_base_id
-    )
+    # Bases are locked before their sources everywhere.
+    bases = KnowledgeBase.objects.select_for_update(no_key=True)
+    base = bases.filter(workspace_id=source.workspace_id, id=source.knowledge_base_id).first()
+    if base is None:
+        raise ClaimLost
+    locked = lock_claimed(source)
     if any(lacks_vectors(generation, model_id) for model_id in embedding_model_ids(base)):
         return False
     Generation.objects.filter(workspace_id=source.workspace_id, id=generation.id).update(
@@ -48,6 +53,11 @@ def make_live(source: Source, generation: Generation) -> bool:
         claimed_until=None,
         refreshed_at=Now(),
         due_at=None if interval is None else Now() + interval,
+    )
+    charge_embeddings(
+        UnchargedEmbedding.objects.filter(
+            workspace_id=source.workspace_id, generation_id=generation.id
+        )
     )
     return True
 

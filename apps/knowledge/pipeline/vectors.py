@@ -1,15 +1,21 @@
 """Give chunks the vectors that they lack."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.chatbots.models import EmbeddingModel
 from apps.knowledge.chunking.split import embedded_text, make_chunk
 from apps.knowledge.embedding import embed_passages
 from apps.knowledge.models import Chunk, ChunkVector, Generation, Source
 from apps.knowledge.pipeline.claiming import lock_claimed
+from apps.knowledge.services.embedding_charges import (
+    EmbeddingJob,
+    record_tokens,
+    require_credits,
+)
 
 CHUNKS_PER_STEP = 64
 """Chunks that are embedded between two commits."""
@@ -54,35 +60,48 @@ def copy_live_vectors(source: Source, generation: Generation, embedding_model_id
 def embed_next(source: Source, generation: Generation, model: EmbeddingModel) -> int:
     """Embed some chunks of a generation that have no vector yet. Return how many.
 
-    Raises ClaimLost, and ProviderError if the model does not answer.
+    Raises ClaimLost; ProviderError if the model does not answer; IndexingFailed if the workspace
+    has too few credits.
     """
-    chunks = chunks_without_vector(generation, model.id)[:CHUNKS_PER_STEP]
+    missing = chunks_without_vector(generation, model.id)
+    chunks = list(missing.defer("words").order_by("id")[:CHUNKS_PER_STEP])
     if not chunks:
         return 0
-    vectors = embed_chunks(model, chunks)
+    job = EmbeddingJob(source.workspace_id, source.knowledge_base_id, model, generation.id)
+    require_credits(job, tokens=sum(chunk.tokens for chunk in chunks), remaining=missing)
+    embedded = embed_chunks(model, chunks)
     with transaction.atomic():
         lock_claimed(source)
-        ChunkVector.objects.bulk_create(vectors, ignore_conflicts=True)
+        ChunkVector.objects.bulk_create(embedded.vectors, ignore_conflicts=True)
+        record_tokens(job, tokens=embedded.tokens)
     return len(chunks)
 
 
-def chunks_without_vector(generation: Generation, embedding_model_id: str) -> "list[Chunk]":
-    """The next of the generation's chunks that have no vector of the model."""
+def chunks_without_vector(generation: Generation, embedding_model_id: str) -> QuerySet[Chunk]:
+    """The generation's chunks that have no vector of the model."""
     vectors = ChunkVector.objects.filter(
         chunk=OuterRef("pk"), embedding_model_id=embedding_model_id
     )
     chunks = Chunk.objects.filter(workspace_id=generation.workspace_id, generation=generation)
-    return list(chunks.filter(~Exists(vectors)).defer("words").order_by("id")[:CHUNKS_PER_STEP])
+    return chunks.filter(~Exists(vectors))
 
 
-def embed_chunks(model: EmbeddingModel, chunks: Sequence[Chunk]) -> list[ChunkVector]:
-    """The vectors of chunks, not saved. Raises ProviderError."""
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunks:
+    """The vectors of chunks, not saved, and the tokens to charge."""
+
+    vectors: list[ChunkVector]
+    tokens: int
+
+
+def embed_chunks(model: EmbeddingModel, chunks: Sequence[Chunk]) -> EmbeddedChunks:
+    """Embed chunks. Raises ProviderError."""
     texts = [
         embedded_text(make_chunk(chunk.position, tuple(chunk.heading_path), chunk.text, chunk.page))
         for chunk in chunks
     ]
-    embeddings = embed_passages(model, texts, deadline_seconds=STEP_SECONDS)
-    return [
+    embedded = embed_passages(model, texts, deadline_seconds=STEP_SECONDS)
+    vectors = [
         ChunkVector(
             workspace_id=chunk.workspace_id,
             knowledge_base_id=chunk.knowledge_base_id,
@@ -91,5 +110,6 @@ def embed_chunks(model: EmbeddingModel, chunks: Sequence[Chunk]) -> list[ChunkVe
             embedding_model=model,
             embedding=list(vector),
         )
-        for chunk, vector in zip(chunks, embeddings.vectors, strict=True)
+        for chunk, vector in zip(chunks, embedded.vectors, strict=True)
     ]
+    return EmbeddedChunks(vectors, embedded.input_tokens)

@@ -9,8 +9,15 @@ from apps.chatbots.models import EmbeddingModel
 from apps.chatbots.queries import default_embedding_model
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.knowledge.errors import EmbeddingModelNotFound, KnowledgeBaseNotFound
-from apps.knowledge.models import ChatbotKnowledgeBase, KnowledgeBase, Source
+from apps.knowledge.models import (
+    ChatbotKnowledgeBase,
+    KnowledgeBase,
+    Source,
+    UnchargedEmbedding,
+)
 from apps.knowledge.queries import knowledge_bases_for
+from apps.knowledge.services.embedding_charges import EmbeddingJob, charge_embeddings
+from apps.knowledge.services.generations import discard_unfinished
 from apps.workspaces.services import lock_workspace, require_fewer
 
 
@@ -68,6 +75,7 @@ def _change_embedding_model(base: KnowledgeBase, model: EmbeddingModel, actor: A
     is_same = base.next_embedding_model_id == (following.id if following else None)
     if is_same and not base.embedding_error:  # a change that failed is tried again
         return
+    ended = base.next_embedding_model
     unused = {*base.unused_embedding_models, base.next_embedding_model_id}
     base.next_embedding_model = following
     base.unused_embedding_models = sorted(id for id in unused - {model.id} if id is not None)
@@ -79,6 +87,8 @@ def _change_embedding_model(base: KnowledgeBase, model: EmbeddingModel, actor: A
         action="knowledge_base.embedding_model_changed",
         embedding_model=model.name,
     )
+    if ended is not None and not is_same:
+        charge_embeddings(EmbeddingJob(base.workspace_id, base.id, ended).uncharged())
 
 
 @transaction.atomic
@@ -94,6 +104,10 @@ def delete_knowledge_base(*, base: KnowledgeBase, actor: Actor) -> None:
     attachments = ChatbotKnowledgeBase.objects.filter(workspace_id=base.workspace_id)
     attachments.filter(knowledge_base=base).delete()
     record_change(base, actor=actor, action="knowledge_base.deleted")
+    discard_unfinished(base.workspace_id, sources)
+    charge_embeddings(
+        UnchargedEmbedding.objects.filter(workspace_id=base.workspace_id, knowledge_base=base)
+    )
 
 
 def lock_knowledge_base(base: KnowledgeBase) -> KnowledgeBase:

@@ -17,7 +17,6 @@ from apps.infrastructure.postgres.rows import first_or_raise
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.knowledge.errors import SourceNotFound
 from apps.knowledge.models import (
-    Generation,
     KnowledgeBase,
     RefreshInterval,
     Source,
@@ -27,6 +26,7 @@ from apps.knowledge.models import (
 )
 from apps.knowledge.models.sources import INDEXING_STATUSES, REFRESH_INTERVALS, WEB_TYPES
 from apps.knowledge.services.bases import lock_knowledge_base
+from apps.knowledge.services.generations import discard_unfinished
 from apps.workspaces.errors import LimitReached
 from apps.workspaces.services import lock_workspace, require_fewer
 
@@ -194,12 +194,9 @@ def reindex_knowledge_base(*, base: KnowledgeBase, actor: Actor) -> int:
     sources = Source.objects.filter(
         workspace_id=base.workspace_id, knowledge_base=base, deleted_at=None
     )
-    unfinished = Generation.objects.filter(
-        workspace_id=base.workspace_id, source__in=sources, finished_at=None
-    )
     count = sources.update(**_again())
-    unfinished.update(finished_at=Now())
     record_change(base, actor=actor, action="knowledge_base.reindexed", sources=count)
+    discard_unfinished(base.workspace_id, sources)
     send_task_on_commit(INDEX_SOURCES)
     return count
 
@@ -213,7 +210,6 @@ def cancel_indexing(*, source: Source, actor: Actor) -> Source:
     source = lock_source(source)
     if source.status not in INDEXING_STATUSES:
         return source
-    discard_unfinished(source)
     is_live = source.live_generation_id is not None
     source.status = SourceStatus.READY if is_live else SourceStatus.FAILED
     source.status_reason = "Indexing was canceled."
@@ -222,6 +218,7 @@ def cancel_indexing(*, source: Source, actor: Actor) -> Source:
     source.due_at = None
     source.save(update_fields=["status", "status_reason", "claim", "claimed_until", "due_at"])
     record_change(source, actor=actor, action="source.canceled")
+    _discard_unfinished(source)
     return source
 
 
@@ -229,13 +226,13 @@ def cancel_indexing(*, source: Source, actor: Actor) -> Source:
 def delete_source(*, source: Source, actor: Actor) -> None:
     """Delete a source. It is found no more at once, and its rows are erased soon."""
     source = lock_source(source)
-    discard_unfinished(source)
     source.deleted_at = Now()
     source.live_generation_id = None
     source.due_at = None
     source.claim = ""
     source.save(update_fields=["deleted_at", "live_generation_id", "due_at", "claim"])
     record_change(source, actor=actor, action="source.deleted")
+    _discard_unfinished(source)
 
 
 def lock_source(source: Source) -> Source:
@@ -244,20 +241,17 @@ def lock_source(source: Source) -> Source:
     return first_or_raise(sources.select_for_update(no_key=True), SourceNotFound)
 
 
-def discard_unfinished(source: Source) -> None:
-    """End the generation that is being built, which is erased soon. The caller locks the source."""
-    unfinished = Generation.objects.filter(
-        workspace_id=source.workspace_id, source=source, finished_at=None
-    )
-    unfinished.update(finished_at=Now())
+def _discard_unfinished(source: Source) -> None:
+    sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id)
+    discard_unfinished(source.workspace_id, sources)
 
 
 def _index_again(source: Source) -> None:
-    discard_unfinished(source)
     sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id)
     sources.update(**_again())
     source.refresh_from_db()
     send_task_on_commit(INDEX_SOURCES)
+    _discard_unfinished(source)
 
 
 def _again() -> dict[str, Any]:

@@ -52,6 +52,7 @@ from apps.knowledge.models import (
     KnowledgeBase,
     Source,
     SourceFile,
+    UnchargedEmbedding,
 )
 from apps.leads.models import CapturedField, Lead, Reading
 from apps.reporting.reconciliation import check_account
@@ -127,6 +128,7 @@ HISTORY_MODELS = [
     Statement,
     Turn,
     TurnSweep,
+    UnchargedEmbedding,
     WelcomeGrant,
 ]
 TOKEN = "Secret-in-the-customers-url"

@@ -16,7 +16,7 @@ from apps.chatbots.services import create_language_model
 from apps.conversations.models import Turn
 from apps.core.ids import new_id
 from apps.credits.models import Account, LedgerEntry, Plan
-from apps.credits.services import adjust, grant
+from apps.credits.services import adjust, charge_embedding, grant
 from apps.reporting.csv_download import CSV_BATCH_SIZE
 from tests.dashboard.page_client import (
     count_queries_at_1_and_50_rows,
@@ -81,6 +81,16 @@ def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     assert "Usage: 37 credits for 4 responses" in visible_text(month)
 
 
+def test_usage_has_what_embedding_cost(team: Team) -> None:
+    grant_credits(team.workspace, 100)
+    charge_embedding(
+        workspace_id=team.workspace.id, credits=12, reason="900 tokens", reference="id"
+    )
+    html = login(team.bob).get(url_of(team)).content.decode()
+    assert "Usage: 0 credits for 0 responses, 12 for embedding" in visible_text(html)
+    assert page_tables(html)[-1][0] == ["just now", "Embedding", "900 tokens", "−12", "88"]
+
+
 def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:
     grant_credits(team.workspace, 10)
     adjust(workspace_id=team.workspace.id, credits=-3, reason="put right")
@@ -141,4 +151,4 @@ def test_query_count_is_constant(team: Team) -> None:
         for number in range(times):
             make_completed_turn(team, 1, f"Bot {number}")
 
-    assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (15, 15)
+    assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (16, 16)

@@ -67,7 +67,7 @@ def start_web(
         process = subprocess.Popen(
             web_command(port=port, workers=workers),
             cwd=ROOT,
-            env=_environment(environment),
+            env=process_environment(**environment),
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -92,7 +92,7 @@ def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[
         process = subprocess.Popen(
             [*worker_command(), "--beat", "--schedule", str(folder / "schedule")],
             cwd=ROOT,
-            env=_environment(environment),
+            env=process_environment(**environment),
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -108,7 +108,8 @@ def start_worker(folder: Path, **environment: Any) -> Iterator[subprocess.Popen[
             process.wait()
 
 
-def _environment(extra: dict[str, Any]) -> dict[str, str]:
+def process_environment(**extra: Any) -> dict[str, str]:
+    """The environment of a process on the test database, with these variables."""
     database = urlsplit(os.environ["DATABASE_URL"])
     name = connection.settings_dict["NAME"]
     return {

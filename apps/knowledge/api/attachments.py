@@ -58,4 +58,4 @@ def _attached(chatbot: Chatbot) -> SuccessSchema[AttachedKnowledgeBasesSchema]:
     bases = [
         KnowledgeBaseSchema.from_base(base) for base in with_counts(knowledge_bases_of(chatbot))
     ]
-    return SuccessSchema(data=AttachedKnowledgeBasesSchema(knowledge_bases=rows))
+    return SuccessSchema(data=AttachedKnowledgeBasesSchema(knowledge_bases=bases))

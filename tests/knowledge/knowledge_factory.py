@@ -68,7 +68,9 @@ def make_knowledge(chatbot: Chatbot, *, text: str) -> Source:
         embedding_model=base.embedding_model,
         embedding=[1.0] + [0.0] * (base.embedding_model.dimensions - 1),
     )
-    ChunkOverride.objects.create(workspace=workspace, source=source, digest=digest, text=text)
+    ChunkOverride.objects.create(
+        workspace=workspace, source=source, digest=digest, text=text, original_text=text
+    )
     UnchargedEmbedding.objects.create(
         workspace=workspace,
         knowledge_base=base,

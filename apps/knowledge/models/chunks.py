@@ -132,7 +132,8 @@ class ChunkVector(models.Model):
 class ChunkOverride(models.Model):
     """What an owner changed in a chunk, kept for later generations that have the same passage.
 
-    `text` is null where only `is_enabled` was changed.
+    `text` is null where only `is_enabled` was changed. `original_text` is the document's own, with
+    which the owner can undo the change.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -144,11 +145,16 @@ class ChunkOverride(models.Model):
     )
     digest = models.CharField(max_length=64)
     text = models.TextField(null=True, blank=True)  # noqa: DJ001 - null: the document's own
+    original_text = models.TextField(null=True, blank=True)  # noqa: DJ001 - null: not edited
     is_enabled = models.BooleanField(default=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint("source", "digest", name="knowledge_override_once_a_passage"),
+            models.CheckConstraint(
+                condition=models.Q(original_text__isnull=False) | models.Q(text__isnull=True),
+                name="knowledge_override_keeps_original",
+            ),
         ]
 
     def __str__(self) -> str:

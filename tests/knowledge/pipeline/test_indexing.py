@@ -242,6 +242,7 @@ def test_edited_passage_is_kept_by_the_next_generation(base: KnowledgeBase) -> N
         source=source,
         digest=chunk.digest,
         text="We ship every Monday.",
+        original_text=chunk.text,
         is_enabled=False,
     )
     (again,) = live_chunks(index(services.reindex_source(source=source, actor=SYSTEM)))

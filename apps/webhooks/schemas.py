@@ -28,6 +28,8 @@ SubscribableEventType = Literal[
     "credits.exhausted",
     "api_key.created",
     "api_key.revoked",
+    "source.ready",
+    "source.failed",
 ]
 EventTypes = Annotated[list[SubscribableEventType], Field(min_length=1, max_length=50)]
 

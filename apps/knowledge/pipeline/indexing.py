@@ -32,7 +32,9 @@ from apps.knowledge.pipeline.reading import read_documents
 from apps.knowledge.pipeline.swapping import embedding_model_ids, make_live
 from apps.knowledge.pipeline.vectors import copy_live_vectors, embed_next
 from apps.knowledge.services.generations import discard_unfinished
+from apps.knowledge.services.source_events import emit_source_event
 from apps.llm.errors import ProviderError
+from apps.webhooks.models import EventType
 
 log = get_logger(__name__)
 
@@ -173,6 +175,7 @@ def _fail(source: Source, reason: str) -> None:
         claimed_until=None,
         attempts=0,
     )
+    emit_source_event(EventType.SOURCE_FAILED, source)
     sources = Source.objects.filter(workspace_id=source.workspace_id, id=source.id)
     discard_unfinished(source.workspace_id, sources)
     log.info("source_failed", source_id=source.id, reason=reason)

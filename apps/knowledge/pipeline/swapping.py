@@ -18,6 +18,8 @@ from apps.knowledge.models import (
 from apps.knowledge.models.sources import REFRESH_INTERVALS
 from apps.knowledge.pipeline.claiming import ClaimLost, lock_claimed
 from apps.knowledge.services.embedding_charges import charge_embeddings
+from apps.knowledge.services.source_events import emit_source_event
+from apps.webhooks.models import EventType
 
 
 @transaction.atomic
@@ -54,6 +56,7 @@ def make_live(source: Source, generation: Generation) -> bool:
         refreshed_at=Now(),
         due_at=None if interval is None else Now() + interval,
     )
+    emit_source_event(EventType.SOURCE_READY, source)
     charge_embeddings(
         UnchargedEmbedding.objects.filter(
             workspace_id=source.workspace_id, generation_id=generation.id

@@ -18,6 +18,8 @@ class EventType(models.TextChoices):
     CREDITS_EXHAUSTED = "credits.exhausted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
+    SOURCE_READY = "source.ready"
+    SOURCE_FAILED = "source.failed"
     WEBHOOK_TEST = "webhook.test"
 
 

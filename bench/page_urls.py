@@ -76,7 +76,8 @@ class UrlArguments(dict[str, str]):
     def __missing__(self, name: str) -> str:
         model = _model_of(name)
         rows = model._default_manager.filter(workspace=self._workspace)
-        row = rows.order_by("-created_at", "-id").first()
+        has_time = any(field.name == "created_at" for field in model._meta.concrete_fields)
+        row = rows.order_by(*["-created_at"] * has_time, "-pk").first()
         if row is None:
             raise MissingRowError(f"The workspace has no {model.__name__} for {name}.")
         self[name] = str(row.pk)

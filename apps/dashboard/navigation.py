@@ -43,6 +43,7 @@ SIDEBAR: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
         "Build",
         (
             NavigationItem("Chatbots", "chatbots", "chatbots"),
+            NavigationItem("Knowledge", "knowledge", "knowledge"),
             NavigationItem("API keys", "keys", "keys"),
             NavigationItem("Webhooks", "webhooks", "webhooks"),
             NavigationItem("Docs", "developers", "docs"),

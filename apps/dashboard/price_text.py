@@ -1,5 +1,6 @@
 """Prices and amounts of credits as text."""
 
+from apps.chatbots.models import EmbeddingModel
 from apps.credits.prices import Price
 
 
@@ -22,3 +23,15 @@ def price_parts(price: Price) -> list[str]:
 def format_credits(number: int) -> str:
     """The number with its unit: `1 credit`, `2,000 credits`."""
     return f"{number:,} credit{'' if number == 1 else 's'}"
+
+
+def describe_embedding_model(model: EmbeddingModel, *, tokens: int) -> str:
+    """The model with its price and, if there are tokens to embed, what they cost.
+
+    Such as `text-embedding-3-small · 2 credits per 1,000 tokens, about 197 credits in all`.
+    """
+    if not model.credits_per_1k_tokens:
+        return f"{model.name} · free"
+    text = f"{model.name} · {format_credits(model.credits_per_1k_tokens)} per 1,000 tokens"
+    cost = -(-tokens * model.credits_per_1k_tokens // 1000)
+    return f"{text}, about {format_credits(cost)} in all" if cost else text

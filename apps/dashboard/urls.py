@@ -20,6 +20,8 @@ from apps.dashboard.views import (
     versions,
     webhooks,
 )
+from apps.dashboard.views.knowledge import adding, chatbot, search, source_pages, sources
+from apps.dashboard.views.knowledge import bases as knowledge
 
 app_name = "dashboard"
 
@@ -34,6 +36,10 @@ urlpatterns = [
     path("chatbots/<str:chatbot_id>/limit", chatbots.preview_rate_limit, name="rate_limit_preview"),
     path("chatbots/<str:chatbot_id>/copy", chatbots.duplicate_chatbot, name="duplicate_chatbot"),
     path("chatbots/<str:chatbot_id>/delete", chatbots.delete_chatbot, name="delete_chatbot"),
+    path(
+        "chatbots/<str:chatbot_id>/knowledge", chatbot.chatbot_knowledge, name="chatbot_knowledge"
+    ),
+    path("chatbots/<str:chatbot_id>/knowledge/save", chatbot.save, name="save_chatbot_knowledge"),
     path("chatbots/<str:chatbot_id>/versions", versions.versions, name="versions"),
     path("chatbots/<str:chatbot_id>/versions/<str:version_id>", versions.version, name="version"),
     path(
@@ -44,6 +50,61 @@ urlpatterns = [
     path("chatbots/<str:chatbot_id>/playground", playground.playground, name="playground"),
     path("chatbots/<str:chatbot_id>/playground/chat", playground.chat, name="chat"),
     path("chatbots/<str:chatbot_id>/playground/stop", playground.stop, name="stop"),
+    path("knowledge", knowledge.knowledge, name="knowledge"),
+    path("knowledge/create", knowledge.create, name="create_knowledge_base"),
+    path(
+        "knowledge/<str:knowledge_base_id>/settings",
+        knowledge.knowledge_settings,
+        name="knowledge_settings",
+    ),
+    path(
+        "knowledge/<str:knowledge_base_id>/rename",
+        knowledge.rename,
+        name="rename_knowledge_base",
+    ),
+    path(
+        "knowledge/<str:knowledge_base_id>/embedding-model",
+        knowledge.change_embedding_model,
+        name="change_embedding_model",
+    ),
+    path(
+        "knowledge/<str:knowledge_base_id>/reindex",
+        knowledge.reindex,
+        name="reindex_knowledge_base",
+    ),
+    path(
+        "knowledge/<str:knowledge_base_id>/delete",
+        knowledge.delete,
+        name="delete_knowledge_base",
+    ),
+    path(
+        "knowledge/<str:knowledge_base_id>",
+        sources.knowledge_base,
+        name="knowledge_base",
+    ),
+    path("knowledge/<str:knowledge_base_id>/add", adding.add_source, name="add_source"),
+    path("knowledge/<str:knowledge_base_id>/files", sources.upload, name="upload_files"),
+    path(
+        "knowledge/<str:knowledge_base_id>/search",
+        search.search_knowledge,
+        name="search_knowledge",
+    ),
+    path("knowledge/sources/<str:source_id>", source_pages.source, name="source"),
+    path(
+        "knowledge/sources/<str:source_id>/pages",
+        source_pages.source_documents,
+        name="source_documents",
+    ),
+    path(
+        "knowledge/sources/<str:source_id>/settings",
+        source_pages.source_settings,
+        name="source_settings",
+    ),
+    path("knowledge/sources/<str:source_id>/file", source_pages.download, name="download_source"),
+    path("knowledge/sources/<str:source_id>/reindex", sources.reindex, name="reindex_source"),
+    path("knowledge/sources/<str:source_id>/cancel", sources.cancel, name="cancel_source"),
+    path("knowledge/sources/<str:source_id>/delete", sources.delete, name="delete_source"),
+    path("knowledge/chunks/<str:chunk_id>/edit", source_pages.edit_chunk, name="edit_chunk"),
     path("conversations", conversations.conversations, name="conversations"),
     path("conversations/exports", exports.exports, name="exports"),
     path("conversations/exports/ask", exports.create, name="create_export"),

@@ -17,6 +17,8 @@ class Permission(StrEnum):
     EXPORT = "export conversations, leads and the ledger"
     EDIT_CHATBOTS = "create and change chatbots"
     DELETE_CHATBOTS = "delete chatbots"
+    EDIT_KNOWLEDGE = "create and change knowledge bases and their sources"
+    DELETE_KNOWLEDGE = "delete knowledge bases"
     MANAGE_KEYS = "create, rotate and revoke API keys"
     MANAGE_WEBHOOKS = "manage webhook endpoints"
     REQUEST_CREDITS = "ask for credits or another plan, set the low-balance alert"
@@ -33,6 +35,7 @@ _MEMBER = _VIEWER | {
     Permission.EDIT_LEADS,
     Permission.EXPORT,
     Permission.EDIT_CHATBOTS,
+    Permission.EDIT_KNOWLEDGE,
 }
 _ADMIN = set(Permission) - {Permission.OWN}
 

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.browser
 PAGES_WITH_ATTACKS = {
     *("overview", "chatbots", "chatbot", "playground", "versions", "version", "conversations"),
     *("conversation", "turn", "leads", "lead", "webhooks", "webhook", "delivery", "keys"),
+    *("knowledge", "knowledge_base", "knowledge_settings", "search_knowledge", "add_source"),
+    *("source", "source_documents", "source_settings", "chatbot_knowledge"),
     *("settings", "members", "audit", "credits", "accept_invitation", "choose", "not there"),
 }
 """Pages that must show attacks; without them the test would prove nothing."""
@@ -115,6 +117,10 @@ def test_every_text_column_holds_attacks(attacked: AttackedTeam) -> None:
         "chatbots_chatbotversion.snapshot",
         "conversations_message.text",
         "conversations_message.metadata",
+        "knowledge_chunk.text",
+        "knowledge_document.title",
+        "knowledge_knowledgebase.name",
+        "knowledge_source.title",
         "leads_lead.name",
         "leads_lead.metadata",
         "webhooks_endpoint.description",

@@ -18,6 +18,7 @@ from apps.conversations.models.export import Export
 from apps.core.ids import new_id, new_request_id
 from apps.credits.credit_requests import request_credits, withdraw_request
 from apps.credits.models import CreditRequest
+from apps.knowledge.models import Source
 from apps.webhooks.errors import TooManyEndpoints
 from apps.webhooks.models import Endpoint, EventType
 from apps.webhooks.services import send_test
@@ -32,6 +33,7 @@ from tests.factories import (
     make_webhook_endpoint,
     make_workspace,
 )
+from tests.knowledge.knowledge_rows import add_knowledge_rows
 from tests.leads.lead_factory import make_lead
 from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.workspaces.members import actor_for, add_new_member
@@ -54,6 +56,7 @@ def add_rows(team: Team, rows: int) -> None:
 def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> None:
     """Add rows to every list, also below the chatbot, conversation and endpoint in `values`."""
     add_rows(team, rows)
+    add_knowledge_rows(Source.objects.get(id=values["source_id"]), rows)
     turn = Turn.objects.get(id=values["turn_id"])
     if turn.status == "running":
         complete_turn(turn)

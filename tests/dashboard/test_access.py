@@ -10,6 +10,7 @@ from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_for
 from apps.credits.credit_requests import request_credits
 from apps.dashboard.urls import urlpatterns
+from apps.knowledge.queries import live_chunks
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Role
 from apps.workspaces.roles import ROLE_PERMISSIONS, Permission, is_allowed
@@ -17,6 +18,7 @@ from apps.workspaces.services import add_member, invite
 from tests.contracts.app_boundaries import ROOT
 from tests.conversations.export_factory import make_export
 from tests.factories import Team, make_chatbot, make_user, make_webhook_endpoint
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.leads.lead_factory import make_lead
 from tests.turns.turn_factory import make_running_turn
 from tests.workspaces.members import actor_for, get_member
@@ -26,7 +28,9 @@ ACTORS = [*Role.values, "outsider", "anonymous"]
 URLS_BY_PERMISSION = {
     Permission.VIEW: """overview live chatbots chatbot rate_limit_preview versions version
         conversations conversation turn credits month leads lead webhooks webhook delivery keys
-        developers developers_page requests settings members leave_workspace""",
+        developers developers_page requests settings members leave_workspace knowledge
+        knowledge_base knowledge_settings search_knowledge source source_documents
+        download_source chatbot_knowledge""",
     Permission.CHAT: "playground chat stop",
     Permission.EDIT_CONVERSATIONS: "edit_conversation rate_message",
     Permission.DELETE_CONVERSATIONS: "delete_conversation",
@@ -34,8 +38,12 @@ URLS_BY_PERMISSION = {
     Permission.EXPORT: """exports create_export download_export delete_export statement month_csv
         leads_export""",
     Permission.EDIT_CHATBOTS: """new_chatbot save_chatbot save_behaviour duplicate_chatbot
-        restore_version""",
+        restore_version save_chatbot_knowledge""",
     Permission.DELETE_CHATBOTS: "delete_chatbot",
+    Permission.EDIT_KNOWLEDGE: """create_knowledge_base rename_knowledge_base
+        change_embedding_model reindex_knowledge_base add_source upload_files source_settings
+        reindex_source cancel_source delete_source edit_chunk""",
+    Permission.DELETE_KNOWLEDGE: "delete_knowledge_base",
     Permission.MANAGE_KEYS: "create_key rotate_key revoke_key",
     Permission.MANAGE_WEBHOOKS: """new_webhook create_webhook edit_webhook toggle_webhook
         rotate_webhook_secret test_webhook delete_webhook resend_delivery""",
@@ -63,6 +71,7 @@ def url_arguments(team: Team) -> dict[str, str]:
         actor=actor_for(alice),
     )
     endpoint, _ = make_webhook_endpoint(team.workspace)
+    source = make_knowledge(turn.chatbot, text="Boots")
     credit_request = request_credits(
         workspace_id=team.workspace.id, credits=5, note="", user=team.alice, actor=actor_for(alice)
     )
@@ -74,6 +83,9 @@ def url_arguments(team: Team) -> dict[str, str]:
         "turn_id": turn.id,
         "message_id": turn.message_id,
         "lead_id": make_lead(turn.chatbot).id,
+        "knowledge_base_id": source.knowledge_base_id,
+        "source_id": source.id,
+        "chunk_id": live_chunks(source)[0].id,
         "endpoint_id": endpoint.id,
         "delivery_id": send_test(endpoint=endpoint).id,
         "export_id": make_export(team.workspace).id,

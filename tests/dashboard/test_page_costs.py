@@ -24,7 +24,7 @@ from tests.factories import Team
 MAX_BYTES = 150_000
 """The compressed size of a page with the static files that it loads."""
 ROWS = 50
-ROW_MARKUP = (b"<tr", b"<li", b"<option", b'class="turn')
+ROW_MARKUP = (b"<tr", b"<li", b"<option", b"<article", b'class="turn', b'name="bases"')
 pytestmark = pytest.mark.timeout(400)  # every page, with every list full
 STATIC_REFERENCE = re.compile(
     r"""(?:src|href)="(/static/[^"#]+)|from "(\.[^"]+\.js)"|import\("(\.[^"]+\.js)"\)"""
@@ -69,6 +69,7 @@ LIST_PAGES = {
     *("chatbots", "versions", "conversations", "conversation", "exports", "leads", "requests"),
     *("webhooks", "webhook", "keys", "credits", "month", "members", "audit", "settings", "choose"),
     *("overview", "version"),
+    *("knowledge", "knowledge_base", "source", "source_documents", "chatbot_knowledge"),
 }
 """Pages whose lists grow. The test fails if one of them does not show more rows."""
 

@@ -14,6 +14,7 @@ from apps.credits.models import (
     EntryKind,
     LedgerEntry,
     NightlyCheck,
+    Plan,
 )
 
 
@@ -35,6 +36,11 @@ def balances_for(workspace_ids: Collection[str]) -> Mapping[str, Balance]:
     """Return the credits of those of the workspaces that have an account."""
     rows = Account.objects.filter(pk__in=workspace_ids).values_list("pk", "balance", "held")
     return {workspace_id: Balance(balance, held) for workspace_id, balance, held in rows}
+
+
+def plan_of(workspace_id: str) -> Plan | None:
+    """Return the plan that the workspace is on."""
+    return Plan.objects.filter(account__workspace_id=workspace_id).first()
 
 
 def ledger_entries_for(

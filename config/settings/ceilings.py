@@ -34,3 +34,5 @@ MAX_SOURCES = env.int("MAX_SOURCES", default=10_000)
 """Sources of a workspace's knowledge bases."""
 MAX_KNOWLEDGE_BYTES = env.int("MAX_KNOWLEDGE_BYTES", default=2 * 2**30)
 """All files together that a workspace has uploaded to its knowledge bases."""
+MAX_CHUNKS = env.int("MAX_CHUNKS", default=1_000_000)
+"""Passages that a workspace's sources are cut into."""

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
-from apps.audit.services import user_actor
+from apps.audit.services import SYSTEM, user_actor
 from apps.core.ids import new_id
 from apps.credits.credit_requests import request_credits, request_plan
 from apps.credits.models import Account, CreditRequest, LedgerEntry, Plan
-from apps.credits.plans import start_plan
+from apps.credits.plans import save_plan, start_plan
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import login, shown_messages, visible_text
@@ -163,3 +163,10 @@ def test_new_plan_may_be_large_and_is_recorded(operator: Client) -> None:
     plan = Plan.objects.get(slug=slug)
     (entry,) = AuditEntry.objects.filter(action="plan.created", target_id=plan.pk)
     assert (entry.actor_kind, entry.workspace_id) == ("staff", None)
+
+
+def test_limits_of_a_plan_are_audited(growth: Plan) -> None:
+    growth.max_sources = 50
+    save_plan(plan=growth, actor=SYSTEM)
+    entry = AuditEntry.objects.get(target_id=growth.id)
+    assert (entry.action, entry.details) == ("plan.edited", {"max_sources": [None, 50]})

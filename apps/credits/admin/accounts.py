@@ -68,6 +68,9 @@ class PlanAdmin(StaffAdmin):
         "monthly_credits",
         "credits_last_months",
         "max_running_turns",
+        "max_sources",
+        "max_knowledge_bytes",
+        "max_chunks",
         "is_active",
     ]
     list_filter = ["is_active"]

@@ -9,7 +9,7 @@ MAX_CREDITS = 10**12
 
 
 class Plan(models.Model):
-    """How many credits a workspace is granted each month, how long they last, and its limit."""
+    """How many credits a workspace is granted each month, how long they last, and its limits."""
 
     id = IdField()
     slug = models.SlugField(max_length=48, unique=True)
@@ -24,6 +24,21 @@ class Plan(models.Model):
         null=True,
         blank=True,
         help_text="Turns of a workspace that run at once. Empty: the server's limit.",
+    )
+    max_sources = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Sources in a workspace's knowledge bases. Empty: the server's limit.",
+    )
+    max_knowledge_bytes = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Bytes of all files in a workspace's knowledge bases. Empty: the server's limit.",
+    )
+    max_chunks = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Passages that a workspace's sources are cut into. Empty: the server's limit.",
     )
     is_active = models.BooleanField(
         default=True,

@@ -27,7 +27,10 @@ def save_plan(*, plan: Plan, actor: Actor) -> Plan:
     before = Plan.objects.select_for_update(no_key=True).filter(pk=plan.pk).first()
     require_plan_allowed(plan)
     plan.save()
-    fields = ("monthly_credits", "credits_last_months", "is_active")
+    fields = (
+        *("monthly_credits", "credits_last_months", "max_running_turns"),
+        *("max_sources", "max_knowledge_bytes", "max_chunks", "is_active"),
+    )
     record(
         workspace_id=None,
         actor=actor,

@@ -22,6 +22,7 @@ from apps.dashboard.forms.credits import (
     StatementFilterForm,
 )
 from apps.dashboard.list_pages import FilteredList
+from apps.knowledge.usage import knowledge_limits
 from apps.reporting.credit_usage import conversation_ids_by_turn, usage_breakdown
 from apps.reporting.months import Month
 from apps.workspaces.models import Member
@@ -125,6 +126,7 @@ def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
+        "knowledge": knowledge_limits(workspace_id),
         "expiring": upcoming_expiries(account)[:MAX_EXPIRIES] if account else [],
         "period": period if period in PERIODS else "30d",
         "uses": usage_breakdown(

@@ -20,6 +20,7 @@ from apps.knowledge.models import (
     Source,
 )
 from apps.knowledge.pipeline.claiming import lock_claimed
+from apps.knowledge.pipeline.room import require_room
 
 _INSERT_CHUNKS = """
 INSERT INTO knowledge_chunk (id, workspace_id, knowledge_base_id, generation_id, document_id,
@@ -80,8 +81,14 @@ def store_document(source: Source, generation: Generation, new: NewDocument) -> 
 def store_documents(
     source: Source, generation: Generation, documents: Sequence[NewDocument]
 ) -> None:
-    """Store new documents with their chunks. Raises ClaimLost."""
+    """Store new documents with their chunks. Raises ClaimLost, and IndexingFailed if the workspace
+    would have too many chunks."""
     lock_claimed(source)
+    require_room(
+        source,
+        chunks=sum(len(new.chunks) for new in documents if not new.copied_from),
+        copied_from=[new.copied_from for new in documents if new.copied_from],
+    )
     rows = [_row(source, generation, new) for new in documents]
     Document.objects.bulk_create(rows)
     for row, new in zip(rows, documents, strict=True):

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -27,8 +25,9 @@ from apps.knowledge.models import (
 from apps.knowledge.models.sources import INDEXING_STATUSES, REFRESH_INTERVALS, WEB_TYPES
 from apps.knowledge.services.bases import lock_knowledge_base
 from apps.knowledge.services.generations import discard_unfinished
+from apps.knowledge.usage import knowledge_limits, stored_file_bytes
 from apps.workspaces.errors import LimitReached
-from apps.workspaces.services import lock_workspace, require_fewer
+from apps.workspaces.services import lock_workspace
 
 INDEX_SOURCES = "apps.knowledge.tasks.index_sources"
 MAX_TEXT_LENGTH = 1_000_000
@@ -37,8 +36,8 @@ MAX_QUESTIONS = 50
 MAX_QUESTION_LENGTH = 1000
 MAX_FILE_BYTES = 20 * 2**20
 
-_TOO_MANY_SOURCES = "A workspace has at most {limit:,} sources. Delete one first."
-_TOO_MANY_BYTES = "A workspace keeps at most {:,} MiB of files. Delete a source first."
+_TOO_MANY_SOURCES = "{} has at most {:,} {}. Delete one first."
+_TOO_MANY_BYTES = "{} keeps at most {:,} MiB of files. Delete a source first."
 
 
 def add_text(*, base: KnowledgeBase, title: str, text: str, actor: Actor) -> Source:
@@ -92,19 +91,18 @@ def add_file(
     """Add an uploaded file. What type it has is decided by its content, when it is read.
 
     `title`: by default the name of the file. Raises as `_add`, and LimitReached if the workspace's
-    files have MAX_KNOWLEDGE_BYTES.
+    files have as many bytes as its plan or MAX_KNOWLEDGE_BYTES allow.
     """
     if not body:
         raise ValidationError({"file": "The file is empty."})
     if len(body) > MAX_FILE_BYTES:
-        limit = MAX_FILE_BYTES // 2**20
-        raise ValidationError({"file": f"The file is larger than {limit} MiB."})
+        mebibytes = MAX_FILE_BYTES // 2**20
+        raise ValidationError({"file": f"The file is larger than {mebibytes} MiB."})
     name = legible_file_name(name[-300:], default="File")
     lock_workspace(workspace_id=base.workspace_id)
-    stored = SourceFile.objects.filter(workspace_id=base.workspace_id)
-    total = stored.aggregate(total=Sum("size"))["total"] or 0
-    if total + len(body) > settings.MAX_KNOWLEDGE_BYTES:
-        raise LimitReached(_TOO_MANY_BYTES.format(settings.MAX_KNOWLEDGE_BYTES // 2**20))
+    limit = knowledge_limits(base.workspace_id).file_bytes
+    if stored_file_bytes(base.workspace_id) + len(body) > limit.value:
+        raise LimitReached(_TOO_MANY_BYTES.format(limit.holder, limit.value // 2**20))
     source = _add(base, actor, type=SourceType.FILE, title=title or name)
     SourceFile.objects.create(
         source=source,
@@ -121,13 +119,17 @@ def add_file(
 def _add(base: KnowledgeBase, actor: Actor, **fields: Any) -> Source:
     """Create a source, which a worker indexes.
 
-    Raises ValidationError; LimitReached if the workspace has MAX_SOURCES;
+    Raises ValidationError; LimitReached if the workspace has as many as its plan or MAX_SOURCES
+    allow;
     KnowledgeBaseNotFound if the base was deleted meanwhile; NotFound if the workspace is closed.
     """
     lock_workspace(workspace_id=base.workspace_id)
     base = lock_knowledge_base(base)
     sources = Source.objects.filter(workspace_id=base.workspace_id, deleted_at=None)
-    require_fewer(sources, settings.MAX_SOURCES, limit_text=_TOO_MANY_SOURCES)
+    limit = knowledge_limits(base.workspace_id).sources
+    if sources.count() >= limit.value:
+        noun = "source" if limit.value == 1 else "sources"
+        raise LimitReached(_TOO_MANY_SOURCES.format(limit.holder, limit.value, noun))
     source = Source(workspace_id=base.workspace_id, knowledge_base=base, **fields)
     source.full_clean()
     source.save(force_insert=True)

@@ -51,7 +51,8 @@ def make_completed_turn(team: Team, price: int, name: str, **fields: Any) -> Tur
 
 def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     grant_credits(team.workspace, 1000)
-    plan = Plan.objects.create(slug="p", name="Growth", monthly_credits=5000)
+    limits = {"max_sources": 50, "max_knowledge_bytes": 3 * 2**20, "max_chunks": 9000}
+    plan = Plan.objects.create(slug="p", name="Growth", monthly_credits=5000, **limits)
     Account.objects.filter(workspace=team.workspace).update(plan=plan)
     make_api_key(team.workspace)
     key = ApiKey.objects.get(workspace=team.workspace)
@@ -63,7 +64,10 @@ def test_page_shows_balance_plan_and_usage(team: Team) -> None:
     grant_credits(team.other_workspace, 1)
     html = login(team.bob).get(url_of(team), {"period": "7d"}).content.decode()
     assert "Balance 963 credits Reserved 5 for responses in progress" in visible_text(html)
-    assert "Plan Growth 5,000 credits per month" in visible_text(html)
+    assert (
+        "Plan Growth 5,000 credits per month 50 sources, 3.0 MB of files, 9,000 passages"
+        in visible_text(html).replace("\xa0", " ")
+    )
     assert "Usage: 30 credits for 3 responses" in visible_text(html)
     chatbots, models, keys, statement = page_tables(html)
     assert chatbots == [["Dear", "3", "30"]]
@@ -151,4 +155,4 @@ def test_query_count_is_constant(team: Team) -> None:
         for number in range(times):
             make_completed_turn(team, 1, f"Bot {number}")
 
-    assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (16, 16)
+    assert count_queries_at_1_and_50_rows(login(team.bob), url_of(team), spend_more) == (17, 17)

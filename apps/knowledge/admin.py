@@ -1,10 +1,16 @@
 """Knowledge in the admin: what was indexed and how it went, without what it says."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin
+from apps.accounts.access import signed_in_user
+from apps.audit.services import staff_actor
+from apps.audit.staff_access import ReasonForm
+from apps.infrastructure.admin import CreatedSinceFilter, ReadOnlyAdmin, detail_action
 from apps.knowledge.models import (
     ChatbotKnowledgeBase,
     Chunk,
@@ -17,6 +23,7 @@ from apps.knowledge.models import (
     SourceFile,
     UnchargedEmbedding,
 )
+from apps.knowledge.staff_access import read_with_reason
 
 
 @admin.register(KnowledgeBase)
@@ -39,8 +46,9 @@ class ChatbotKnowledgeBaseAdmin(ReadOnlyAdmin):
 
 @admin.register(Source)
 class SourceAdmin(ReadOnlyAdmin):
-    """Sources without their titles, addresses and texts."""
+    """Sources without their titles, addresses and texts, which are shown only for a reason."""
 
+    actions_detail = ["read"]
     list_display = ["id", "workspace", "type", "status", "chunks", "refreshed_at", "created_at"]
     list_select_related = ["workspace"]
     list_filter = ["status", "type", ("created_at", CreatedSinceFilter)]
@@ -50,6 +58,24 @@ class SourceAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         sources: QuerySet[Source] = super().get_queryset(request)
         return sources.defer("text", "questions")
+
+    @detail_action(description="Read source", permission="read", icon="visibility")
+    def read(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        source = self.get_object_or_404(request, object_id)
+        form = ReasonForm(request.POST or None)
+        reading = None
+        if form.is_valid():
+            reading = read_with_reason(
+                source=source,
+                actor=staff_actor(signed_in_user(request), request),
+                reason=form.cleaned_data["reason"],
+            )
+        return self.render_page(
+            request, "knowledge/read", "Read source", source=source, form=form, reading=reading
+        )
+
+    def has_read_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return request.user.has_perm("conversations.read_conversation")
 
 
 @admin.register(SourceFile)

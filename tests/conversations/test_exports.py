@@ -24,8 +24,9 @@ from apps.conversations.exports.services import (
     delete_export,
 )
 from apps.conversations.exports.writer import write_pending_exports
-from apps.conversations.models import Conversation
+from apps.conversations.models import Conversation, Turn
 from apps.conversations.models.export import Export, ExportPart
+from tests.conversations.citation_factory import make_citation
 from tests.conversations.export_factory import (
     make_conversation,
     make_export,
@@ -59,6 +60,7 @@ def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) ->
     ]
     turn = second.turns.get()
     message = turn.messages.get(role="assistant")
+    knowledge = {} if file_format == "csv" else {"knowledge": None, "sources": []}
     assert rows[-1] == {
         "conversationId": second.id,
         "chatbotId": chatbot.id,
@@ -69,14 +71,48 @@ def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) ->
         "role": "assistant",
         "text": "Zwei",
         "createdAt": message.created_at.isoformat(timespec="milliseconds"),
+        **knowledge,
     }
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == [*COLUMNS, *knowledge]
     assert (export.status, export.rows, export.size) == (
         "completed",
         6,
         len(read_file(export).encode()),
     )
     assert (export.conversations_done, export.conversations_total) == (2, 2)
+
+
+def test_answer_of_a_json_file_has_its_sources(team: Team) -> None:
+    conversation = make_conversation(make_chatbot(team.workspace), "When?", "On Mondays [2].")
+    turn = conversation.turns.get()
+    Turn.objects.filter(id=turn.id).update(knowledge="found")
+    shown = {"title": "Shipping", "url": "https://shop.example/shipping", "page": 3}
+    first = make_citation(turn, text="We ship to Norway.")
+    second = make_citation(turn, number=2, text="We ship on Mondays.", **shown)
+    make_conversation(make_chatbot(team.workspace), "Other", "Answer")
+    export = make_export(team.workspace, "jsonl")
+    question, answer, *others = parse_file(export)
+    assert (question["knowledge"], question["sources"]) == (None, [])
+    assert answer["knowledge"] == "found"
+    assert answer["sources"] == [
+        {
+            "number": 1,
+            "sourceId": first.source_id,
+            "title": "",
+            "url": None,
+            "page": None,
+            "quote": "We ship to Norway.",
+            "cited": False,
+        },
+        {
+            "number": 2,
+            "sourceId": second.source_id,
+            **shown,
+            "quote": "We ship on Mondays.",
+            "cited": True,
+        },
+    ]
+    assert [(row["knowledge"], row["sources"]) for row in others] == [(None, [])] * 2
 
 
 def test_json_line_with_other_line_breaks_is_one_line(team: Team) -> None:

@@ -1,5 +1,6 @@
 """Build the parts of an export's file: one line per message, with bounded memory."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +9,9 @@ from typing import Any
 from django.db.models import Q
 
 from apps.conversations.exports.queries import matching_conversations
-from apps.conversations.models import Message
+from apps.conversations.models import Citation, Message, Role
 from apps.conversations.models.export import Export, ExportFormat
+from apps.conversations.schemas.sources import answer_sources
 from apps.core.csv_text import csv_lines
 from apps.core.json_text import dump_json
 
@@ -24,7 +26,10 @@ COLUMNS = {
     "text": "text",
     "createdAt": "created_at",
 }
-"""The columns of the file and their fields. Never the metadata, which belongs to the caller."""
+"""The columns of the file and their fields. Never the metadata, which belongs to the caller.
+
+Lines of JSON also have `knowledge` and `sources`, as messages of the API do.
+"""
 
 BATCH_SIZE = 200
 """Conversations and messages that one query reads."""
@@ -106,7 +111,7 @@ def _messages(
             )
         )
     ordered = messages.order_by("conversation_id", "created_at", "id")
-    return list(ordered.values(*COLUMNS.values())[:limit])
+    return list(ordered.values(*COLUMNS.values(), "turn__knowledge")[:limit])
 
 
 def _header(export: Export) -> bytes:
@@ -116,8 +121,36 @@ def _header(export: Export) -> bytes:
 def _encode(export: Export, rows: list[dict[str, Any]]) -> bytes:
     if export.format == ExportFormat.CSV:
         return csv_lines([list(_columns(row).values()) for row in rows]).encode()
-    lines = [dump_json(_columns(row)) + "\n" for row in rows]
+    citations = _citations(export, rows)
+    lines = [dump_json(_columns(row) | _knowledge(row, citations)) + "\n" for row in rows]
     return "".join(lines).encode()
+
+
+def _is_answer_with_knowledge(row: Mapping[str, Any]) -> bool:
+    return row["role"] == Role.ASSISTANT and bool(row["turn__knowledge"])
+
+
+def _citations(export: Export, rows: list[dict[str, Any]]) -> Mapping[str, list[Citation]]:
+    """The citations of the answers, by the turn's id. Makes no query if no turn has any."""
+    found: dict[str, list[Citation]] = defaultdict(list)
+    turn_ids = [row["turn_id"] for row in rows if _is_answer_with_knowledge(row)]
+    if turn_ids:
+        citations = Citation.objects.filter(workspace_id=export.workspace_id, turn_id__in=turn_ids)
+        for citation in citations.order_by("turn_id", "number"):
+            found[citation.turn_id].append(citation)
+    return found
+
+
+def _knowledge(
+    row: Mapping[str, Any], citations: Mapping[str, list[Citation]]
+) -> dict[str, object]:
+    if not _is_answer_with_knowledge(row):
+        return {"knowledge": None, "sources": []}
+    sources = answer_sources(citations.get(row["turn_id"], []), row["text"])
+    return {
+        "knowledge": row["turn__knowledge"],
+        "sources": [source.model_dump(by_alias=True) for source in sources],
+    }
 
 
 def _columns(row: Mapping[str, Any]) -> dict[str, str]:

@@ -72,6 +72,20 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "reference/clients.md",
         ),
     ),
+    "Knowledge": (
+        DocsPage(
+            "give-a-chatbot-knowledge",
+            "Give a chatbot knowledge",
+            "Let a chatbot answer from your pages and files.",
+            "how-to/give-a-chatbot-knowledge.md",
+        ),
+        DocsPage(
+            "knowledge",
+            "Knowledge over REST",
+            "Knowledge bases, sources, passages and searches.",
+            "reference/knowledge.md",
+        ),
+    ),
     "Reliability": (
         DocsPage(
             "errors",
@@ -107,7 +121,7 @@ GROUPS: Mapping[str, tuple[DocsPage, ...]] = {
             "Reading and exports",
             "Read messages and costs from your code, or export them.",
             "reference/api.md",
-            excluded_sections=("Leads", "Webhooks"),
+            excluded_sections=("Knowledge", "Leads", "Webhooks"),
         ),
         DocsPage(
             "leads",

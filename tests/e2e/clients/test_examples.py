@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from apps.api_kit.callers import Scope
-from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
-from apps.conversations.models.export import Export
 from apps.dashboard.docs.examples import LANGUAGES, ExampleContext, example_names, snippets
-from apps.leads.models import Lead
-from apps.webhooks.models import Endpoint
+from tests.e2e.clients.example_checks import CHECKS, ExampleWorkspace, prints_answer
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.web_processes import Caller, WebProcess
 
 RUNS = {
@@ -42,16 +36,6 @@ FUNCTIONS = {"verify"}
 """Examples that are functions: `tests/webhooks/test_docs.py` calls them in every language."""
 
 
-@dataclass
-class ExampleWorkspace:
-    """A workspace with a chatbot and one turn, which the examples refer to."""
-
-    team: Team
-    chatbot: Chatbot
-    caller: Caller
-    turn: Turn
-
-
 @pytest.fixture
 def workspace(web: WebProcess, live_team: Team) -> ExampleWorkspace:
     grant_credits(live_team.workspace, 100)
@@ -67,6 +51,11 @@ def run(workspace: ExampleWorkspace, name: str, language: str, folder: Path) -> 
     (code,) = [each.code for each in snippets(name, context) if each.language == language]
     code = code.replace("TURN_ID", workspace.turn.id)
     code = code.replace("CONVERSATION_ID", workspace.turn.conversation_id)
+    if "KNOWLEDGE_BASE_ID" in code:
+        other = make_chatbot(workspace.team.workspace)
+        source = make_knowledge(other, text="We ship on Mondays.")
+        code = code.replace("KNOWLEDGE_BASE_ID", source.knowledge_base_id)
+    (folder / "faq.md").write_text("# Shipping\n\nWe ship on Mondays.")
     file = folder / LANGUAGES[language][1]
     file.write_text(code)
     command = RUNS[language]
@@ -77,6 +66,7 @@ def run(workspace: ExampleWorkspace, name: str, language: str, folder: Path) -> 
             pytest.skip("needs Node 20.10 or newer")
     process = subprocess.run(
         [*command, str(file)],
+        cwd=folder,
         env={**os.environ, "PARLEY_API_KEY": workspace.caller.key},
         capture_output=True,
         text=True,
@@ -85,112 +75,6 @@ def run(workspace: ExampleWorkspace, name: str, language: str, folder: Path) -> 
     )
     assert process.returncode == 0, process.stderr
     return process.stdout
-
-
-def prints_answer(text: str) -> Callable[[ExampleWorkspace, str, str], None]:
-    """The example prints the answer; curl prints the complete response."""
-
-    def check(workspace: ExampleWorkspace, language: str, output: str) -> None:
-        printed = (
-            json.loads(output)["data"]["response"]
-            if language == "curl"
-            else output.removesuffix("\n")
-        )
-        assert printed == text
-
-    return check
-
-
-def prints_field(field: str, value: str) -> Callable[[ExampleWorkspace, str, str], None]:
-    """The example prints one field of the response; curl prints the complete response."""
-
-    def check(workspace: ExampleWorkspace, language: str, output: str) -> None:
-        printed = str(json.loads(output)["data"][field]) if language == "curl" else output.strip()
-        assert printed == value
-
-    return check
-
-
-def prints_stream(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    if language == "curl":
-        deltas = re.findall(r'"type":"message.delta","delta":"(.*?)"}', output)
-        assert output.endswith("data: [DONE]\n\n")
-        output = "".join(deltas)
-    assert output == "Echo: Hello there"
-
-
-def prints_resumed_stream(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    """The stream resumes at the third frame; the first word was in the second."""
-    if language == "curl":
-        assert output.startswith("id: 3\n")
-        output = "".join(re.findall(r'"delta":"(.*?)"', output))
-    assert output == " Well then"
-
-
-def prints_error(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    message = "The request is not valid. See details."
-    if language == "curl":
-        assert re.search(r"^x-request-id: req_[0-9a-f]{24}$", output, re.MULTILINE | re.IGNORECASE)
-        assert json.loads(output.partition("\n\n")[2])["error"] == message
-    else:
-        assert re.fullmatch(rf"VALIDATION_ERROR {message}\nreq_[0-9a-f]{{24}}\n", output)
-
-
-def creates_lead(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    lead = Lead.objects.get(workspace=workspace.team.workspace)
-    prints_field("id", lead.id)(workspace, language, output)
-    assert (lead.name, lead.email) == ("Ana Lima", "ana@example.com")
-
-
-def creates_endpoint(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    endpoint = Endpoint.objects.get(workspace=workspace.team.workspace)
-    assert endpoint.url == "https://hooks.example.com/parley"
-    secret = json.loads(output)["data"]["secret"] if language == "curl" else output.strip()
-    assert re.fullmatch(r"whsec_[A-Za-z0-9+/=]+", secret)
-
-
-def creates_export(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    export = Export.objects.get(workspace=workspace.team.workspace)
-    prints_field("id", export.id)(workspace, language, output)
-    assert export.format == "csv"
-
-
-def prints_messages(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    if language == "curl":
-        lines = [f"{m['role']}: {m['text']}" for m in json.loads(output)["data"]["messages"]]
-    else:
-        lines = output.splitlines()
-    assert lines == ["user: Well then", "assistant: Echo: Well then"]
-
-
-def prints_completion(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    text = json.loads(output)["choices"][0]["message"]["content"] if language == "curl" else output
-    assert text.strip() == "Echo: Hello there"
-
-
-def continues_conversation(workspace: ExampleWorkspace, language: str, output: str) -> None:
-    prints_answer("Echo: And then?")(workspace, language, output)
-    assert Turn.objects.filter(conversation=workspace.turn.conversation_id).count() == 2
-
-
-CHECKS: dict[str, Callable[[ExampleWorkspace, str, str], None]] = {
-    "chat": prints_answer("Echo: Hello there"),
-    "completions": prints_completion,
-    "continue": continues_conversation,
-    "credits": prints_field("balance", "100"),
-    "errors": prints_error,
-    "export": creates_export,
-    "idempotency": prints_answer("Echo: Hello there"),
-    "lead": creates_lead,
-    "messages": prints_messages,
-    "rate-limit": prints_answer("Echo: Hello there"),
-    "receipt": prints_field("status", "completed"),
-    "resume": prints_resumed_stream,
-    "stop": prints_field("finishReason", "stop"),
-    "stream": prints_stream,
-    "webhook": creates_endpoint,
-    "websocket": prints_stream,
-}
 
 
 def example_case(language: str, *values: str) -> object:

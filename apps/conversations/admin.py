@@ -14,6 +14,7 @@ from apps.conversations.models import (
     Conversation,
     Message,
     Passage,
+    QuestionReview,
     Rating,
     SearchProgress,
     Turn,
@@ -150,6 +151,16 @@ class CitationAdmin(ReadOnlyAdmin):
     list_filter = ["number"]
     search_fields = ["=turn__id", "=source_id", "workspace__slug"]
     exclude = ["title", "url", "text"]
+
+
+@admin.register(QuestionReview)
+class QuestionReviewAdmin(ReadOnlyAdmin):
+    """What members did about questions that were not answered."""
+
+    list_display = ["turn_id", "workspace", "outcome", "source_id", "created_at"]
+    list_select_related = ["workspace"]
+    list_filter = ["outcome"]
+    search_fields = ["=turn__id", "=source_id", "workspace__slug"]
 
 
 @admin.register(Passage)

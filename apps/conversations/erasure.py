@@ -25,6 +25,7 @@ from apps.conversations.models import (
     Conversation,
     Export,
     Message,
+    QuestionReview,
     Rating,
     Turn,
 )
@@ -77,6 +78,8 @@ def erase_conversation(*, workspace_id: str, conversation_id: str) -> None:
         messages.filter(id__in=ids).delete()
     citations = Citation.objects.filter(workspace_id=workspace_id)
     citations.filter(turn__conversation=conversation).delete()
+    reviews = QuestionReview.objects.filter(workspace_id=workspace_id)
+    reviews.filter(turn__conversation=conversation).delete()
     erase_responses(
         workspace_id=workspace_id,
         conversation_id=conversation_id,
@@ -153,6 +156,8 @@ def erase_workspace(workspace_id: str) -> bool:
         Rating.objects.filter(conversation_id__in=ids).delete()
         citations = Citation.objects.filter(workspace_id=workspace_id)
         citations.filter(turn__conversation_id__in=ids).delete()
+        reviews = QuestionReview.objects.filter(workspace_id=workspace_id)
+        reviews.filter(turn__conversation_id__in=ids).delete()
         conversations = Conversation.objects.filter(id__in=ids)
         conversations.exclude(title="", note="", source=API_SOURCE).update(
             title="", note="", source=API_SOURCE

@@ -14,7 +14,7 @@ from apps.api_keys.queries import authenticate_key
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
 from apps.conversations.annotations import edit_conversation, rate_answer
-from apps.conversations.models import Message, RatingValue, Turn
+from apps.conversations.models import Message, QuestionReview, RatingValue, Turn
 from apps.conversations.models.export import ExportPart
 from apps.conversations.search import index_new_messages
 from apps.credits.queries import balance_for, ledger_sum
@@ -75,6 +75,7 @@ AFTER_DELETION = {
     "Member": "removed",
     "Message": "text and metadata erased",
     "Passage": "removed",
+    "QuestionReview": "removed",
     "Rating": "removed",
     "Reading": "removed",
     "Source": "removed",
@@ -101,6 +102,9 @@ def fill_workspace(team: Team) -> tuple[Turn, str]:
     turn = make_running_turn(chatbot, credits=1, **fields)
     complete_turn(turn, SECRET)
     make_citation(turn, text=SECRET)
+    QuestionReview.objects.create(
+        workspace=team.workspace, turn=turn, outcome="answered", source_id=SECRET
+    )
     make_export(team.workspace)
     edit_conversation(
         workspace_id=team.workspace.id,
@@ -172,6 +176,7 @@ def test_deletion_removes_text_and_keeps_ledger(team: Team) -> None:
         "Lead",
         "Message",
         "Passage",
+        "QuestionReview",
         "Rating",
         "Source",
         "SourceFile",

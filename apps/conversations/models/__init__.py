@@ -11,6 +11,7 @@ from apps.conversations.models.conversation import (
 from apps.conversations.models.export import Export, ExportPart
 from apps.conversations.models.message import Message, Role
 from apps.conversations.models.rating import COMMENT_LENGTH, Rating, RatingValue
+from apps.conversations.models.review import QuestionReview, ReviewOutcome
 from apps.conversations.models.search import Passage, SearchProgress
 from apps.conversations.models.turn import NOT_COMPLETED, Knowledge, Turn, TurnStatus, TurnSweep
 
@@ -28,8 +29,10 @@ __all__ = [
     "Knowledge",
     "Message",
     "Passage",
+    "QuestionReview",
     "Rating",
     "RatingValue",
+    "ReviewOutcome",
     "Role",
     "SearchProgress",
     "Turn",

@@ -50,6 +50,11 @@ class Rating(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["workspace", "conversation"], name="conversations_rated"),
+            models.Index(
+                fields=["workspace", "-created_at"],
+                name="conversations_rated_down",
+                condition=Q(value="down"),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

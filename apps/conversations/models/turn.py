@@ -44,7 +44,8 @@ class Turn(models.Model):
     is empty once the turn has settled, because the message holds the text then. `process` is the
     channel of the process that runs it. `delta_lengths` are the lengths, in characters, of the
     pieces in which the text was streamed, so that the same frames can be replayed. `knowledge` is
-    written before the model is asked, together with the turn's citations.
+    what followers were told of the search, written with the text. The turn's citations are written
+    before that, and count only if it is `found`.
     """
 
     id = IdField()
@@ -108,6 +109,11 @@ class Turn(models.Model):
                 fields=["error_code", "-id"],
                 name="conversations_turn_error",
                 condition=~Q(error_code=""),
+            ),
+            models.Index(
+                fields=["workspace", "-created_at"],
+                name="conversations_turn_no_passage",
+                condition=Q(knowledge="nothing_found"),
             ),
             models.Index(
                 fields=["-settled_at"],

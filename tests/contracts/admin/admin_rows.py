@@ -20,6 +20,7 @@ from apps.conversations.models import (
     Conversation,
     Message,
     Passage,
+    QuestionReview,
     Rating,
     SearchProgress,
     Turn,
@@ -120,6 +121,7 @@ HISTORY_MODELS = [
     NightlyCheck,
     Passage,
     PriceChange,
+    QuestionReview,
     Rating,
     Reading,
     SearchProgress,
@@ -195,6 +197,9 @@ def make_admin_rows() -> tuple[Team, str]:
     answer = Message.objects.get(workspace=team.workspace, role="assistant")
     make_citation(
         answer.turn, title=USER_TEXT, url=f"https://example.com/{USER_TEXT}", text=USER_TEXT
+    )
+    QuestionReview.objects.create(
+        workspace=team.workspace, turn=answer.turn, outcome="dismissed"
     )
     Rating.objects.create(
         workspace=team.workspace,

@@ -1,0 +1,1 @@
+"""Questions that were not answered: nothing was found for them, or the answer was rated down."""

@@ -12,7 +12,7 @@ from apps.api_keys.errors import InvalidApiKey
 from apps.api_keys.queries import authenticate_key
 from apps.api_keys.services import issue_key
 from apps.api_kit.callers import Scope
-from apps.audit.services import SYSTEM
+from apps.audit.services import SYSTEM, user_actor
 from apps.chatbots.models import Chatbot, EmbeddingModel, LanguageModel
 from apps.chatbots.queries import chatbots_for
 from apps.chatbots.services import (
@@ -29,6 +29,7 @@ from apps.credits.queries import balance_for
 from apps.credits.services import grant
 from apps.demo.seed_activity import seed_activity
 from apps.demo.seed_history import seed_history
+from apps.demo.seed_knowledge import seed_knowledge
 from apps.demo.seed_refused_requests import seed_refused_requests
 from apps.demo.seed_team import seed_team
 from apps.workspaces.models import Workspace
@@ -62,11 +63,16 @@ def seed_demo(
     workspace = workspace or create_workspace(slug=SLUG, owner=owner, name="Demo")
     if embedding_api_base:
         seed_embedding_model(embedding_api_base)
-    chatbot = _demo_chatbot(workspace, _language_model(model_api_base))
+    model = _language_model(model_api_base)
+    chatbot = _demo_chatbot(workspace, model)
     if not Turn.objects.filter(workspace=workspace).exists():
-        now, chatbots = timezone.now(), [chatbot, *_create_more_chatbots(workspace)]
+        now, shop_chatbots = timezone.now(), _create_shop_chatbots(workspace, model)
+        chatbots = [chatbot, *shop_chatbots]
         keys = seed_team(workspace=workspace, owner=owner, chatbots=chatbots, now=now)
-        leads = seed_history(workspace=workspace, chatbots=chatbots, keys=keys)
+        knowledge = seed_knowledge(
+            workspace=workspace, chatbots=shop_chatbots, actor=user_actor(owner), now=now
+        )
+        leads = seed_history(workspace=workspace, chatbots=chatbots, keys=keys, knowledge=knowledge)
         seed_activity(workspace=workspace, leads=leads, now=now)
         seed_refused_requests(workspace=workspace, chatbots=chatbots, keys=keys, now=now)
         start_plan(workspace_id=workspace.id, plan="free", grant_credits=True, now=now)
@@ -145,16 +151,27 @@ def _demo_chatbot(workspace: Workspace, model: LanguageModel) -> Chatbot:
             temperature=0.3,
         )
     changes = {"language_model_id": model.id}
+    for other in chatbots_for(workspace.id).filter(language_model__name=MODEL):
+        update_chatbot(chatbot=other, actor=SYSTEM, changes=changes)
     return update_chatbot(chatbot=chatbot, actor=SYSTEM, changes=changes)
 
 
-def _create_more_chatbots(workspace: Workspace) -> list[Chatbot]:
+def _create_shop_chatbots(workspace: Workspace, model: LanguageModel) -> list[Chatbot]:
+    """Two chatbots that answer from the shop's pages, in few tokens: the local model reads 2048."""
     echo = LanguageModel.objects.get(name="sandbox/echo")
     return [
         create_chatbot(
-            workspace=workspace, name=name, language_model=echo, stream_by_default=streams
+            workspace=workspace,
+            name=name,
+            language_model=language_model,
+            stream_by_default=streams,
+            knowledge_passages=3,
+            knowledge_tokens=600,
         )
-        for name, streams in (("Order support", True), ("Size advice", False))
+        for name, language_model, streams in (
+            ("Order support", model, True),
+            ("Size advice", echo, False),
+        )
     ]
 
 

@@ -1,4 +1,4 @@
-"""Seed what the demo's team did: lead statuses, ratings, notes and exports.
+"""Seed what the demo's team did: lead statuses, ratings, notes, dismissed questions and exports.
 
 Rows are inserted with past timestamps, except exports, which are really written.
 """
@@ -13,6 +13,8 @@ from apps.conversations.exports.services import ExportFilters, request_export
 from apps.conversations.exports.writer import write_pending_exports
 from apps.conversations.models import Conversation, Message, Rating, RatingValue, Role
 from apps.conversations.models.export import Export, ExportFormat
+from apps.conversations.unanswered.queries import unanswered_questions
+from apps.conversations.unanswered.services import dismiss_question
 from apps.credits.alerts import set_low_balance_threshold
 from apps.demo.seed_team import TEAM
 from apps.leads.models import Lead, LeadStatus
@@ -28,6 +30,8 @@ COMMENTS = {
         "Asks for the number before it looks: right."
     ),
 }
+DISMISSED = ("Thanks, that helped!", "Can I talk to a person?", "Where is my order 48213?")
+"""Questions to which no knowledge base has an answer."""
 NOTE = "Called back, wants the jacket in two sizes to choose from."
 
 
@@ -37,6 +41,7 @@ def seed_activity(*, workspace: Workspace, leads: Sequence[Lead], now: datetime)
     people = list(User.objects.filter(email__in=emails).order_by("email"))
     AuditEntry.objects.bulk_create(_audit_entries(workspace, leads, people, now))
     _rate_answers(workspace, people)
+    _dismiss_questions(workspace)
     noted = Conversation.objects.filter(workspace=workspace, id=leads[-1].conversation_id)
     noted.update(note=NOTE)
     set_low_balance_threshold(
@@ -91,6 +96,12 @@ def _rate_answers(workspace: Workspace, people: Sequence[User]) -> None:
         )
         for number, answer in enumerate(rated)
     )
+
+
+def _dismiss_questions(workspace: Workspace) -> None:
+    for question in unanswered_questions(workspace.id):
+        if question.text in DISMISSED:
+            dismiss_question(workspace_id=workspace.id, turn_id=question.turn_id)
 
 
 def _create_exports(workspace: Workspace, people: Sequence[User], now: datetime) -> None:

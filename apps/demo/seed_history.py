@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Conversation, Message, Role, Turn, TurnStatus
+from apps.conversations.models import Citation, Conversation, Message, Role, Turn, TurnStatus
 from apps.core.ids import new_id, request_id_at
 from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind
+from apps.demo.seed_knowledge import ShopKnowledge
 from apps.demo.shop_texts import INTRODUCTION, PEOPLE, PHONES, TALK
 from apps.leads.models import CapturedField, Lead, LeadStatus
 from apps.workspaces.models import Workspace
@@ -37,35 +38,45 @@ class _Rows:
     conversations: list[Conversation]
     turns: list[Turn]
     messages: list[Message]
+    citations: list[Citation]
     entries: list[BackfillEntry]
 
 
 @transaction.atomic
 def seed_history(
-    *, workspace: Workspace, chatbots: Sequence[Chatbot], keys: Sequence[ApiKey] = (), seed: int = 7
+    *,
+    workspace: Workspace,
+    chatbots: Sequence[Chatbot],
+    keys: Sequence[ApiKey],
+    knowledge: ShopKnowledge,
+    seed: int = 7,
 ) -> list[Lead]:
     """Fill an empty workspace with turns opened with these API keys. Return its leads."""
     rng = random.Random(seed)  # noqa: S311 — sample data, not a secret
     now = timezone.now() - timedelta(minutes=1)
     start = now - timedelta(days=DAYS)
-    rows = _Rows([], [], [], [BackfillEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")])
+    grant = BackfillEntry(start, EntryKind.GRANT, CREDITS, "Monthly credits")
+    rows = _Rows([], [], [], [], [grant])
     for started_at in _start_times(rng, start, now):
-        _add_conversation(rows, workspace, rng.choice(chatbots), started_at, now, rng)
-    for turn in rows.turns if keys else ():
+        _add_conversation(rows, workspace, rng.choice(chatbots), started_at, now, rng, knowledge)
+    for turn in rows.turns:
         turn.api_key = rng.choices(keys, weights=range(len(keys), 0, -1))[0]
     Conversation.objects.bulk_create(rows.conversations)
     Turn.objects.bulk_create(rows.turns, batch_size=500)
     Message.objects.bulk_create(rows.messages, batch_size=500)
+    Citation.objects.bulk_create(rows.citations, batch_size=500)
     backfill_entries(workspace_id=workspace.id, entries=rows.entries)
-    return list(_create_leads(workspace, _with_completed_first_turn(rows), rng))
+    return list(_create_leads(workspace, _with_plain_first_turn(rows), rng))
 
 
-def _with_completed_first_turn(rows: _Rows) -> list[Conversation]:
+def _with_plain_first_turn(rows: _Rows) -> list[Conversation]:
+    """The conversations whose first turn is completed and has no sources."""
     first_turns = {turn.conversation_id: turn for turn in reversed(rows.turns)}
     return [
         conversation
         for conversation in rows.conversations
         if first_turns[conversation.id].status == TurnStatus.COMPLETED
+        and not first_turns[conversation.id].knowledge
     ]
 
 
@@ -130,6 +141,7 @@ def _add_conversation(
     started_at: datetime,
     now: datetime,
     rng: random.Random,
+    knowledge: ShopKnowledge,
 ) -> None:
     source = SOURCES[len(rows.conversations) % len(SOURCES)]
     conversation = Conversation(
@@ -146,12 +158,15 @@ def _add_conversation(
             break
         question, answer = rng.choice(TALK)
         turn = _turn(conversation, time, answer, rng)
+        citations = knowledge.retrieve(turn, question, rng)
         rows.turns.append(turn)
+        rows.citations += citations
         rows.messages.append(_message(turn, Role.USER, question, time, metadata))
         conversation.last_message_at = time
         if turn.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED):
             assert turn.settled_at is not None  # noqa: S101
-            text = answer if turn.status == TurnStatus.COMPLETED else answer[: len(answer) // 2]
+            whole = f"{answer} [1]" if citations else answer
+            text = whole if turn.status == TurnStatus.COMPLETED else answer[: len(answer) // 2]
             rows.messages.append(_message(turn, Role.ASSISTANT, text, turn.settled_at, None))
             charge = BackfillEntry(turn.settled_at, EntryKind.CHARGE, -1, turn_id=turn.id)
             rows.entries.append(charge)

@@ -10,12 +10,16 @@ from django.utils import timezone
 
 from apps.api_kit.refusal_log import refused_requests_for
 from apps.audit.models import AuditEntry
-from apps.conversations.models import Conversation, Message, Rating, Turn, TurnStatus
+from apps.chatbots.models import Chatbot
+from apps.conversations.citations import cited_numbers
+from apps.conversations.models import Citation, Conversation, Message, Rating, Turn, TurnStatus
 from apps.conversations.models.export import Export
+from apps.conversations.unanswered.queries import unanswered_questions
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
 from apps.dashboard.request_inspector import inspect_request
 from apps.demo.seed import seed_demo
+from apps.knowledge.models import ChatbotKnowledgeBase, KnowledgeBase, Source
 from apps.leads.models import Lead
 from apps.workspaces.models import Workspace
 
@@ -72,9 +76,52 @@ def test_ledger_is_consistent(demo: Workspace) -> None:
 
 
 def test_second_run_adds_nothing(demo: Workspace) -> None:
-    before = Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)
+    def amounts() -> tuple[object, ...]:
+        tables = (Turn, Source, Citation, ChatbotKnowledgeBase)
+        return (*(table.objects.filter(workspace=demo).count() for table in tables),)
+
+    before = amounts(), balance_for(demo.id)
     seed_demo(base_url="http://127.0.0.1:8000", model_api_base="", previous={})
-    assert (Turn.objects.filter(workspace=demo).count(), balance_for(demo.id)) == before
+    assert (amounts(), balance_for(demo.id)) == before
+
+
+def test_shop_pages_are_attached_and_wait_for_the_worker(demo: Workspace) -> None:
+    base = KnowledgeBase.objects.get(workspace=demo)
+    sources = Source.objects.filter(workspace=demo, knowledge_base=base)
+    assert set(sources.values_list("type", "status")) == {
+        ("text", "pending"),
+        ("qna", "pending"),
+        ("file", "pending"),
+    }
+    attached = ChatbotKnowledgeBase.objects.filter(workspace=demo, knowledge_base=base)
+    names = Chatbot.objects.filter(id__in=attached.values("chatbot_id"))
+    assert set(names.values_list("name", flat=True)) == {"Order support", "Size advice"}
+
+
+def test_questions_without_an_answer_are_listed(demo: Workspace) -> None:
+    questions = {question.text for question in unanswered_questions(demo.id)}
+    assert "Are your dyes free of PFAS?" in questions
+    assert "Thanks, that helped!" not in questions
+
+
+def test_answers_since_the_base_was_created_have_sources(demo: Workspace) -> None:
+    base = KnowledgeBase.objects.get(workspace=demo)
+    turns = Turn.objects.filter(workspace=demo).exclude(knowledge="")
+    assert set(turns.values_list("knowledge", flat=True)) == {
+        "found",
+        "nothing_found",
+        "unavailable",
+    }
+    assert turns.filter(created_at__lt=base.created_at).count() == 0
+    citations = Citation.objects.filter(workspace=demo)
+    assert set(citations.values_list("turn__knowledge", flat=True)) == {"found"}
+    sources = Source.objects.filter(workspace=demo, knowledge_base=base).values("id")
+    assert citations.exclude(source_id__in=sources).count() == 0
+    found = turns.filter(knowledge="found", status="completed")
+    answers = Message.objects.filter(turn__in=found, role="assistant")
+    assert {cited_numbers(text) for text in answers.values_list("text", flat=True)} == {
+        frozenset({1})
+    }
 
 
 def test_team_activity_is_seeded(demo: Workspace) -> None:

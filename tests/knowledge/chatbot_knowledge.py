@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.knowledge.models import KnowledgeBase
+from apps.knowledge.models import KnowledgeBase, Source
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.services.attachments import set_chatbot_knowledge_bases
-from apps.knowledge.services.sources import add_text
+from apps.knowledge.services.sources import add_text, update_source
 from tests.knowledge.knowledge_factory import make_knowledge_base
 
 RETURNS = "Parcels can be returned within 30 days. The return label is in the parcel."
@@ -23,3 +23,10 @@ def give_knowledge(chatbot: Chatbot, texts: dict[str, str] | None = None) -> Kno
     index_sources(max_seconds=20)
     set_chatbot_knowledge_bases(chatbot=chatbot, base_ids=[base.id], actor=SYSTEM)
     return base
+
+
+def change_text(base: KnowledgeBase, text: str) -> None:
+    """Give the base's only source another text, and index it again."""
+    source = Source.objects.get(workspace_id=base.workspace_id, knowledge_base=base)
+    update_source(source=source, actor=SYSTEM, changes={"text": text})
+    index_sources(max_seconds=20)

@@ -5,6 +5,7 @@ from django.db import models
 
 from apps.conversations.models.turn import Turn
 from apps.core.ids import ID_LENGTH
+from apps.infrastructure.names import NameField
 from apps.infrastructure.postgres.id_field import IdField
 from apps.workspaces.models import Workspace
 
@@ -34,7 +35,7 @@ class Citation(models.Model):
     source_id = models.CharField(max_length=ID_LENGTH, db_collation="C")
     chunk_id = models.CharField(max_length=ID_LENGTH, db_collation="C")
     digest = models.CharField(max_length=64)
-    title = models.CharField(max_length=300, blank=True)
+    title = NameField(max_length=300, blank=True)
     url = models.CharField(max_length=2000, blank=True)
     page = models.PositiveIntegerField(null=True, blank=True)
     text = models.TextField(help_text="The passage as the model was shown it.")

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Message
+from apps.conversations.models import Citation, Message
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
 from apps.privacy.end_user_erasure import erase_end_users
 from apps.webhooks.models import Event
 from apps.workspaces.models import Erasure
 from apps.workspaces.services import claim_erasure, finish_erasure, request_erasure
+from tests.conversations.citation_factory import make_citation
 from tests.dashboard.page_client import login, page_path, table_cells
 from tests.factories import Team, grant_credits, make_chatbot, make_webhook_endpoint
 from tests.fault_injection import reject_deletes
@@ -41,6 +42,8 @@ def test_erasure_removes_only_that_end_user(team: Team, chatbot: Chatbot) -> Non
     foreign = make_chatbot(team.other_workspace)
     grant_credits(team.other_workspace, 1)
     outside = make_turn(foreign, "u-1")
+    for turn in (first, second, other, later, outside):
+        make_citation(turn)
     erasure = request_user_erasure(team, "u-1")
     assert erase_end_users(now=timezone.now()) == 1
     assert conversation_ids(team.workspace) == {other.conversation_id, anonymous.conversation_id}
@@ -48,6 +51,8 @@ def test_erasure_removes_only_that_end_user(team: Team, chatbot: Chatbot) -> Non
     erased = {first.conversation_id, second.conversation_id}
     assert later.conversation_id in erased
     assert Message.objects.filter(conversation_id__in=erased).count() == 0
+    cited = Citation.objects.filter(workspace__in=[team.workspace, team.other_workspace])
+    assert set(cited.values_list("turn_id", flat=True)) == {other.id, outside.id}
     events = Event.objects.filter(workspace=team.workspace)
     assert erased & set(events.values_list("data__conversationId", flat=True)) == set()
     erasure.refresh_from_db()

@@ -11,12 +11,13 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Conversation, Message, Turn
+from apps.conversations.models import Citation, Conversation, Message, Turn
 from apps.credits.queries import balance_for, ledger_sum
 from apps.leads.models import Lead
 from apps.privacy.retention import delete_expired_data
 from apps.workspaces.models import Workspace
 from apps.workspaces.services import set_retention
+from tests.conversations.citation_factory import make_citation
 from tests.dashboard.page_client import clients_by_role, login, page_path, shown_messages
 from tests.factories import Team, make_chatbot
 from tests.fault_injection import reject_inserts
@@ -40,12 +41,15 @@ def set_retention_days(
 
 def test_conversation_is_deleted_after_retention(team: Team, chatbot: Chatbot) -> None:
     old, young = make_turn(chatbot), make_turn(chatbot)
+    make_citation(old)
+    kept = make_citation(young)
     set_age(old, 30.01)
     set_age(young, 29.99)
     set_retention_days(team.workspace, conversations=30)
     assert delete_expired_data(now=timezone.now()) == 1
     assert conversation_ids(team.workspace) == {young.conversation_id}
     assert Message.objects.filter(conversation_id=old.conversation_id).count() == 0
+    assert list(Citation.objects.filter(workspace=team.workspace)) == [kept]
     assert delete_expired_data(now=timezone.now()) == 0
     assert balance_for(team.workspace.id).balance == ledger_sum(team.workspace.id) == 98
 

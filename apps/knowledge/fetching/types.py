@@ -20,9 +20,9 @@ class FetchOptions:
 
     `private_hosts`: names of hosts that may have private addresses; "*" for all.
     `visitor`: who waits in a host's queue, such as a workspace's id: each has one place in it.
-    `interval_seconds`: the least time between two requests to a host, by all processes together.
     `holder`: who has a turn at a host, such as a source's id. It takes over a turn of its own,
     which a process that was killed did not end. "" for one that nobody takes over.
+    `interval_seconds`: the least time between two requests to a host, by all processes together.
     `robots_seconds`: how long a robots.txt is remembered.
     `patience_seconds`: how long to wait for a turn at a host before HostBusy is raised.
     `ends_at`: by which moment (`time.monotonic`) every request has ended, for somebody who waits.
@@ -30,9 +30,9 @@ class FetchOptions:
 
     visitor: str
     user_agent: str
+    holder: str = ""
     private_hosts: frozenset[str] = frozenset()
     seconds: float = 30.0
-    holder: str = ""
     max_bytes: int = 20 * 1024 * 1024
     interval_seconds: float = 0.5
     max_crawl_delay_seconds: float = 10.0
@@ -58,6 +58,7 @@ def fetch_options(visitor: str, *, holder: str = "") -> FetchOptions:
     """The options by the settings."""
     return FetchOptions(
         visitor=visitor,
+        holder=holder,
         user_agent=user_agent(),
         private_hosts=frozenset(settings.FETCH_PRIVATE_HOSTS),
         seconds=settings.FETCH_TIMEOUT_SECONDS,
@@ -67,7 +68,6 @@ def fetch_options(visitor: str, *, holder: str = "") -> FetchOptions:
     )
 
 
-        holder=holder,
 def user_agent() -> str:
     """Our user agent, with the address of the page about it."""
     return f"{ROBOTS_TOKEN}/1.0 (+{settings.PUBLIC_URL.rstrip('/')}/bot)"

@@ -11,6 +11,7 @@ from apps.audit.services import SYSTEM
 from apps.knowledge.models import Source
 from apps.knowledge.pipeline.erasing import erase_discarded
 from apps.knowledge.services.sources import delete_source
+from tests.chat_sockets import open_socket
 from tests.e2e.knowledge.wires import WIRES, ask_json
 from tests.factories import Team, make_api_key, make_chatbot
 from tests.knowledge.chatbot_knowledge import change_text, give_knowledge
@@ -64,6 +65,40 @@ def test_settled_turn_is_told_with_its_old_sources(caller: Caller, live_team: Te
     delete_source(source=source, actor=SYSTEM)
     erase_discarded()
     assert parse_frames(stream_of(caller, data).text) == frames
+
+
+def test_settled_turn_is_told_over_a_socket_after_any_event(caller: Caller) -> None:
+    with open_socket(caller) as socket:
+        socket.send("chat.send", message=QUESTION)
+        frames = socket.receive_turn()
+        turn_id = frames[0]["turnId"]
+        assert [frame["type"] for frame in frames[:2]] == ["message.start", "message.sources"]
+        for after in (1, 2):
+            socket.send("turn.follow", turnId=turn_id, after=after)
+            assert without_ids(socket.receive_turn()) == without_ids(frames[after:])
+
+
+def without_ids(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Frames without the id of the request, which the first one of an answer has."""
+    return [{name: frame[name] for name in frame if name != "xRequestId"} for frame in frames]
+
+
+def test_running_turn_is_told_with_its_sources_by_another_process(
+    web_pair: tuple[WebProcess, WebProcess], live_team: Team
+) -> None:
+    chatbot = make_chatbot(live_team.workspace, "sandbox/long")
+    give_knowledge(chatbot, {"Guarantee": OLD})
+    caller = Caller(web_pair[0], chatbot, make_api_key(live_team.workspace))
+    with open_socket(caller) as own, open_socket(caller, web_pair[1]) as other:
+        turn_id = own.start_turn(QUESTION)["turnId"]
+        other.send("turn.follow", turnId=turn_id)
+        start, found = other.receive_until("message.sources")
+        assert (start["id"], found["id"]) == (1, 2)
+        assert [each["quote"] for each in found["sources"]] == [OLD]
+        other.send("turn.stop", turnId=turn_id)
+        told = other.receive_until("message.end")[-1]["data"]
+        assert own.receive_until("message.end")[-1]["data"] == told
+    assert [(each["quote"], each["cited"]) for each in told["sources"]] == [(OLD, False)]
 
 
 def test_knowledge_of_others_is_never_shown(caller: Caller, live_team: Team) -> None:

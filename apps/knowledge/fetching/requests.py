@@ -44,13 +44,22 @@ class Request:
     wants_body: Callable[[str, GetResponse], bool] = lambda _url, head: head.status == 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """Redirects, one after the other. Later than `follows_until` (`time.monotonic`) none is
+    followed: a turn at a host lasts for the time of two requests."""
+
+    seen: set[str]
+    follows_until: float
+
+
 def send(url: str, request: Request, *, options: FetchOptions, judge: Judge) -> Answer:
     """Request the address and follow its redirects. Raises FetchFailed or HostBusy."""
-    seen = {url}
+    chain = _Chain({url}, time.monotonic() + options.seconds)
     interval = judge(url)
     while True:
         with turn_at(host_of(url), options, interval_seconds=interval) as turn:
-            answer, target = _send_to_host(url, request, options, turn, judge, seen)
+            answer, target = _send_to_host(url, request, options, turn, judge, chain)
         if target is None:
             return answer
         url = target
@@ -58,7 +67,7 @@ def send(url: str, request: Request, *, options: FetchOptions, judge: Judge) -> 
 
 
 def _send_to_host(
-    url: str, request: Request, options: FetchOptions, turn: Turn, judge: Judge, seen: set[str]
+    url: str, request: Request, options: FetchOptions, turn: Turn, judge: Judge, chain: _Chain
 ) -> tuple[Answer, str | None]:
     """Follow the redirects within one host in one turn: else others would come in between."""
     while True:
@@ -67,7 +76,10 @@ def _send_to_host(
             turn.pause_seconds = max(turn.pause_seconds, response.retry_after)
         if response.status not in _REDIRECTS:
             return Answer(url, response), None
-        target = _redirect_target(url, response, seen)
+        target = _redirect_target(url, response, chain.seen)
+        if time.monotonic() > chain.follows_until:
+            sentence = f"{host_of(url)} redirects for more than {options.seconds:g} seconds."
+            raise FetchFailed("timed_out", sentence, is_temporary=True)
         if host_of(target) != host_of(url):
             return Answer(url, response), target
         judge(target)

@@ -200,6 +200,19 @@ def test_source_is_released_while_its_site_is_down(
     assert "JavaScript" in source.status_reason  # only the first page was found
 
 
+def test_source_is_released_while_its_site_wants_a_pause(
+    base: KnowledgeBase, open_site: OpenSite
+) -> None:
+    robots = text("User-agent: *\nCrawl-delay: 8\n")
+    site = open_site({"/robots.txt": robots, "/": page("/a", title="Home"), "/a": page(title="A")})
+    source = add_site(base, site)
+    run_once(source)
+    assert (source.status, source.claimed_until, source.attempts) == ("fetching", None, 0)
+    assert source.due_at is not None
+    assert source.due_at > timezone.now() + timedelta(seconds=1)
+    assert "/a" not in site.requests
+
+
 def test_site_that_stays_down_fails_with_its_reason(
     base: KnowledgeBase, open_site: OpenSite
 ) -> None:

@@ -153,9 +153,9 @@ def _try_again(source: Source, *, seconds: float, attempts: int, reason: str) ->
             due_at=Now() + timedelta(seconds=seconds),
             claimed_until=None,
             attempts=attempts,
+            status_reason=reason[:500],
         )
     except ClaimLost:
-            status_reason=reason[:500],
         log.info("indexing_superseded", source_id=source.id)
 
 

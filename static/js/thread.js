@@ -50,8 +50,10 @@ const loadTurn = (turnId) => {
     const current = document.getElementById(turn.id);
     if (current) {
       const isOpen = current.querySelector(".receipt").open;
+      const openSources = [...current.querySelectorAll(".source[open] .source-text")].map(({ id }) => id);
       current.replaceWith(turn);
       turn.querySelector(".receipt").open = isOpen;
+      for (const id of openSources) document.getElementById(id)?.closest(".source").setAttribute("open", "");
     } else {
       thread.append(turn);
       document.querySelector(".page .empty")?.remove();

@@ -1,4 +1,4 @@
-"""Turns of a conversation with their messages and figures."""
+"""Turns of a conversation with their messages, sources and figures."""
 
 import json
 from collections.abc import Sequence
@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from apps.conversations.models import Conversation, Message, Rating, Role, Turn, TurnStatus
+from apps.dashboard.presenters.sources import (
+    AnswerPart,
+    ShownSource,
+    load_sources,
+    split_answer,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A turn with its user message and its answer."""
+    """A turn with its user message, its answer and the sources of the answer."""
 
     turn: Turn
     user_message: Message | None
     assistant_message: Message | None
+    sources: Sequence[ShownSource] = ()
 
     @property
     def is_running(self) -> bool:
@@ -24,6 +31,12 @@ class Exchange:
     @property
     def rating(self) -> Rating | None:
         return getattr(self.assistant_message, "rating", None)
+
+    @property
+    def answer_parts(self) -> list[AnswerPart]:
+        """The text of the answer, with the numbers that cite its sources apart."""
+        text = self.assistant_message.text if self.assistant_message else ""
+        return split_answer(text, self.sources)
 
     @property
     def metadata(self) -> str:
@@ -40,10 +53,17 @@ def turns_for(conversation: Conversation) -> QuerySet[Turn]:
 
 
 def build_exchanges(turns: Sequence[Turn]) -> list[Exchange]:
-    """The turns with their messages, in one query."""
+    """The turns with their messages, in one query, and their sources, in two if there are any."""
     rows = Message.objects.filter(turn__in=turns).select_related("rating")
     messages = {(message.turn_id, message.role): message for message in rows}
+    answers = {id: message.text for (id, role), message in messages.items() if role != Role.USER}
+    sources = load_sources(turns, answers)
     return [
-        Exchange(turn, messages.get((turn.id, Role.USER)), messages.get((turn.id, Role.ASSISTANT)))
+        Exchange(
+            turn,
+            messages.get((turn.id, Role.USER)),
+            messages.get((turn.id, Role.ASSISTANT)),
+            sources.get(turn.id, ()),
+        )
         for turn in turns
     ]

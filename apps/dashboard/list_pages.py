@@ -1,6 +1,6 @@
 """Lists of the dashboard: filtered by a form, paginated by a cursor, downloaded as CSV."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,14 +14,15 @@ from apps.reporting.csv_download import csv_response
 from apps.workspaces.models import Member
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ListPage(Generic[M]):
+class ListPage(Generic[R]):
     """Rows, newest first, and the links to the first and the next page."""
 
-    rows: list[M]
+    rows: list[R]
     first_url: str | None
     next_url: str | None
 
@@ -49,6 +50,22 @@ def paginate(
         query["cursor"] = page.next_cursor
         next_url = f"?{query.urlencode()}"
     return ListPage(page.rows, first_url, next_url)
+
+
+def paginate_list(
+    request: HttpRequest, rows: Sequence[R], *, limit: int = PAGE_SIZE
+) -> ListPage[R]:
+    """The page at `?page=`, from 1, of rows that are all in memory. An invalid one is the first."""
+    query = request.GET.copy()
+    text = query.pop("page", ["1"])[-1]
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+    first = (max(number, 1) - 1) * limit
+    first_url = f"?{query.urlencode()}" if first else None
+    next_url = None
+    if len(rows) > first + limit:
+        query["page"] = str(number + 1)
+        next_url = f"?{query.urlencode()}"
+    return ListPage(list(rows[first : first + limit]), first_url, next_url)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,6 +54,7 @@ SIDEBAR: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
         "Inbox",
         (
             NavigationItem("Conversations", "conversations", "conversations"),
+            NavigationItem("Unanswered", "unanswered", "unanswered"),
             NavigationItem("Leads", "leads", "leads"),
         ),
     ),

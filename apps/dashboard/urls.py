@@ -17,6 +17,7 @@ from apps.dashboard.views import (
     playground,
     requests,
     settings,
+    unanswered,
     versions,
     webhooks,
 )
@@ -129,6 +130,10 @@ urlpatterns = [
         conversations.rate,
         name="rate_message",
     ),
+    path("unanswered", unanswered.unanswered, name="unanswered"),
+    path("unanswered/<str:turn_id>", unanswered.question, name="unanswered_question"),
+    path("unanswered/<str:turn_id>/answer", unanswered.answer, name="answer_question"),
+    path("unanswered/<str:turn_id>/dismiss", unanswered.dismiss, name="dismiss_question"),
     path("credits", credits.credits, name="credits"),
     path("credits/statement.csv", credits.statement, name="statement"),
     path("credits/months/<str:month>.csv", monthly_statements.month_csv, name="month_csv"),

@@ -10,12 +10,14 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Dialog, Request
 
 from apps.accounts.models import User
+from apps.conversations.models import Turn
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import invitation_token
 from bench.page_urls import PageUrl, page_urls
 from tests.browser.accessibility import assert_accessible
 from tests.browser.attack_rows import create_rows, overwrite_texts
 from tests.browser.conftest import SIZES, create_session
+from tests.conversations.citation_factory import make_citation
 from tests.dashboard.test_access import url_arguments
 from tests.factories import Team, delete_webhook_endpoints, make_team
 from tests.web_processes import WebProcess
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.browser
 PAGES_WITH_ATTACKS = {
     *("overview", "chatbots", "chatbot", "playground", "versions", "version", "conversations"),
     *("conversation", "turn", "leads", "lead", "webhooks", "webhook", "delivery", "keys"),
+    *("unanswered", "unanswered_question"),
     *("knowledge", "knowledge_base", "knowledge_settings", "search_knowledge", "add_source"),
+    "search results",
     *("source", "source_documents", "source_settings", "chatbot_knowledge"),
     *("settings", "members", "audit", "credits", "accept_invitation", "choose", "not there"),
 }
@@ -59,8 +63,10 @@ class AttackedTeam:
 
     def pages(self) -> list[PageUrl]:
         """All configured pages, plus those that need a query or an error."""
+        search_test = "/w/{slug}/knowledge/{knowledge_base_id}/search".format_map(self.values)
         return [
             *page_urls(self.values),
+            PageUrl("search results", f"{search_test}?question=hacked"),
             PageUrl("choose", "/workspaces?choose"),
             PageUrl("not there", f"/w/{self.team.workspace.slug}/chatbots/nowhere"),
             PageUrl("forbidden", f"/w/{self.team.workspace.slug}/audit"),
@@ -72,6 +78,7 @@ def attacked(committed: None) -> Iterator[AttackedTeam]:
     team = make_team()
     create_rows(team)
     values = url_arguments(team)
+    make_citation(Turn.objects.get(id=values["turn_id"]))
     invitation = Invitation.objects.get(id=values["invitation_id"])
     columns = overwrite_texts(team)
     yield AttackedTeam(
@@ -117,6 +124,8 @@ def test_every_text_column_holds_attacks(attacked: AttackedTeam) -> None:
         "chatbots_chatbotversion.snapshot",
         "conversations_message.text",
         "conversations_message.metadata",
+        "conversations_citation.text",
+        "conversations_citation.title",
         "knowledge_chunk.text",
         "knowledge_document.title",
         "knowledge_knowledgebase.name",

@@ -13,7 +13,7 @@ from apps.api_kit.refusal_log import RefusedRequest, log_refused_request
 from apps.chatbots.models import Chatbot
 from apps.chatbots.services import update_chatbot
 from apps.conversations.exports.services import ExportFilters
-from apps.conversations.models import Turn
+from apps.conversations.models import Knowledge, Turn
 from apps.conversations.models.export import Export
 from apps.core.ids import new_id, new_request_id
 from apps.credits.credit_requests import request_credits, withdraw_request
@@ -24,6 +24,7 @@ from apps.webhooks.models import Endpoint, EventType
 from apps.webhooks.services import send_test
 from apps.workspaces.models import Invitation, Role
 from apps.workspaces.services import invite, request_erasure
+from tests.conversations.citation_factory import make_citation, make_unanswered_turn
 from tests.factories import (
     Team,
     grant_credits,
@@ -61,10 +62,13 @@ def add_rows_to_every_list(team: Team, values: Mapping[str, str], rows: int) -> 
     if turn.status == "running":
         complete_turn(turn)
     for _ in range(rows):
-        complete_turn(
-            make_running_turn(turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION),
-            ANSWER,
+        exchange = make_running_turn(
+            turn.chatbot, conversation_id=turn.conversation_id, text=QUESTION
         )
+        complete_turn(exchange, ANSWER)
+        Turn.objects.filter(id=exchange.id).update(knowledge=Knowledge.FOUND)
+        make_citation(exchange)
+        make_unanswered_turn(turn.chatbot, text=f"Is there a {new_id()}?")
         send_test(endpoint=Endpoint.objects.get(id=values["endpoint_id"]))
         refused = RefusedRequest(
             new_request_id(), time.time(), "POST", "/api/v1", 403, "SCOPE_MISSING"

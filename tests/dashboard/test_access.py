@@ -8,6 +8,7 @@ from django.urls import URLPattern, reverse
 
 from apps.api_keys.services import issue_key
 from apps.chatbots.queries import versions_for
+from apps.conversations.models import Knowledge, Turn
 from apps.credits.credit_requests import request_credits
 from apps.dashboard.urls import urlpatterns
 from apps.knowledge.queries import live_chunks
@@ -30,9 +31,9 @@ URLS_BY_PERMISSION = {
         conversations conversation turn credits month leads lead webhooks webhook delivery keys
         developers developers_page requests settings members leave_workspace knowledge
         knowledge_base knowledge_settings search_knowledge source source_documents
-        download_source chatbot_knowledge""",
+        download_source chatbot_knowledge unanswered""",
     Permission.CHAT: "playground chat stop",
-    Permission.EDIT_CONVERSATIONS: "edit_conversation rate_message",
+    Permission.EDIT_CONVERSATIONS: "edit_conversation rate_message dismiss_question",
     Permission.DELETE_CONVERSATIONS: "delete_conversation",
     Permission.EDIT_LEADS: "edit_lead change_lead_status delete_lead",
     Permission.EXPORT: """exports create_export download_export delete_export statement month_csv
@@ -42,7 +43,8 @@ URLS_BY_PERMISSION = {
     Permission.DELETE_CHATBOTS: "delete_chatbot",
     Permission.EDIT_KNOWLEDGE: """create_knowledge_base rename_knowledge_base
         change_embedding_model reindex_knowledge_base add_source upload_files source_settings
-        reindex_source cancel_source delete_source edit_chunk""",
+        reindex_source cancel_source delete_source edit_chunk answer_question
+        unanswered_question""",
     Permission.DELETE_KNOWLEDGE: "delete_knowledge_base",
     Permission.MANAGE_KEYS: "create_key rotate_key revoke_key",
     Permission.MANAGE_WEBHOOKS: """new_webhook create_webhook edit_webhook toggle_webhook
@@ -62,6 +64,7 @@ PERMISSIONS = {name: row for row, names in URLS_BY_PERMISSION.items() for name i
 def url_arguments(team: Team) -> dict[str, str]:
     """Arguments for every URL, from rows of the team's workspace. Add new arguments here."""
     turn = make_running_turn(make_chatbot(team.workspace))
+    Turn.objects.filter(id=turn.id).update(knowledge=Knowledge.NOTHING_FOUND)
     alice = get_member(team.workspace, team.alice)
     invitation = invite(
         workspace=team.workspace,

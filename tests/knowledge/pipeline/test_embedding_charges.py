@@ -13,7 +13,6 @@ from apps.chatbots.models import EmbeddingModel
 from apps.credits.models import Account, EntryKind, LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
 from apps.credits.services import adjust, hold, reverse
-from apps.knowledge.chunking.split import embedded_text, make_chunk
 from apps.knowledge.models import (
     ChunkVector,
     Generation,
@@ -31,6 +30,7 @@ from apps.knowledge.services import bases, sources
 from tests.factories import Team, grant_credits
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge_base
+from tests.knowledge.pipeline.embedded_tokens import tokens_of
 from tests.knowledge.pipeline.test_indexing import add_text, index
 
 LONG_TEXT = "\n\n".join(
@@ -73,15 +73,6 @@ def uncharged(base: KnowledgeBase) -> int:
     """The credits that are due for what was embedded."""
     rows = UnchargedEmbedding.objects.filter(workspace_id=base.workspace_id)
     return sum(row.credits for row in rows)
-
-
-def tokens_of(source: Source) -> int:
-    """The tokens of a source's live chunks as the sandbox reports them: its words."""
-    chunks = [
-        make_chunk(chunk.position, tuple(chunk.heading_path), chunk.text, chunk.page)
-        for chunk in live_chunks(source)
-    ]
-    return sum(len(embedded_text(chunk).split()) for chunk in chunks)
 
 
 def begin(source: Source) -> int:

@@ -1,4 +1,5 @@
-"""Workers that are killed while they crawl and embed: nothing is lost, doubled or stuck.
+"""Workers that are killed while they crawl and embed: nothing is lost, doubled, charged twice or
+stuck.
 
 KILLED_WORKERS=20 pytest tests/knowledge/pipeline/web/test_killed_workers.py
 """
@@ -16,12 +17,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from apps.audit.services import SYSTEM
+from apps.credits.models import EntryKind, LedgerEntry
 from apps.knowledge.models import ChunkVector, Generation, Source
 from apps.knowledge.queries import documents_of, live_chunks
 from apps.knowledge.services.sources import reindex_source
 from tests.e2e.database_state import wait_until
-from tests.factories import Team
+from tests.factories import Team, grant_credits
+from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge_base
+from tests.knowledge.pipeline.embedded_tokens import tokens_of
 from tests.knowledge.pipeline.web.web_sources import add_site
 from tests.knowledge.site import Page, Site
 from tests.web_processes import ROOT, process_environment
@@ -89,7 +93,9 @@ def kill(worker: int) -> None:
 
 
 def test_nothing_is_lost_or_doubled_by_killed_workers(live_team: Team) -> None:
-    base = make_knowledge_base(live_team.workspace)
+    grant_credits(live_team.workspace, 10**9)
+    model = make_embedding_model(credits_per_1k_tokens=1000)
+    base = make_knowledge_base(live_team.workspace, embedding_model=model)
     site = ChangingSite()
     site.make = lambda path: site.answer(path) if path == "/" or path in PAGES else Page(status=404)
     moments = random.Random(SEED)
@@ -117,7 +123,8 @@ def reload(source: Source) -> Source:
 
 
 def assert_is_whole(source: Source, site: ChangingSite) -> None:
-    """Each section of each page is there once, with one vector, in the version of now."""
+    """Each section of each page is there once, with one vector, in the version of now, and each
+    version was charged once."""
     paths = ["/", *PAGES]
     documents = [each.url.removeprefix(site.url) for each in documents_of(source)]
     assert sorted(documents) == sorted(paths)
@@ -133,3 +140,6 @@ def assert_is_whole(source: Source, site: ChangingSite) -> None:
     assert source.chunks == len(chunks)
     assert ChunkVector.objects.filter(chunk__in=chunks).count() == len(chunks)
     assert not Generation.objects.filter(source=source, finished_at=None).exists()
+    charges = LedgerEntry.objects.filter(reference=source.id, kind=EntryKind.EMBEDDING)
+    amounts = list(charges.order_by("sequence").values_list("amount", flat=True))
+    assert (len(amounts), amounts[-1]) == (site.version + 1, -tokens_of(source))

@@ -145,8 +145,8 @@ def test_lease_of_a_dead_process_ends() -> None:
 
 def test_turn_of_a_killed_holder_is_its_own_again(host: str) -> None:
     client: redis.Redis = blocking_redis_client()
-    lease = {"lease": "source-1", "lease_until": (time.time() + LONG) * 1000}
-    client.hset(f"parley:host:{host}:state", mapping=lease)
+    client.hset(f"parley:host:{host}:state", "lease", "source-1")
+    client.hset(f"parley:host:{host}:state", "lease_until", (time.time() + LONG) * 1000)
     assert wait_of(host, "a", interval=0.0) > 0
     holder = options(visitor="a", holder="source-1", patience_seconds=0.0)
     with turn_at(host, holder, interval_seconds=0.0):

@@ -11,6 +11,7 @@ from apps.api_keys.models import ApiKey
 from apps.chatbots.models import Chatbot
 from apps.conversations.models import Turn
 from apps.credits.models import EntryKind, LedgerEntry
+from apps.knowledge.models import KnowledgeBase, Source
 
 
 def conversation_ids_by_turn(
@@ -26,6 +27,29 @@ def conversation_ids_by_turn(
     )
     rows = turns.values_list("id", "conversation_id", "chatbot__name")
     return {turn_id: (conversation_id, chatbot) for turn_id, conversation_id, chatbot in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFor:
+    """The source, or the knowledge base whose model was changed, that an entry is for."""
+
+    title: str
+    is_source: bool
+
+
+def embedded_by_reference(
+    workspace_id: str, entries: Sequence[LedgerEntry]
+) -> Mapping[str, EmbeddedFor]:
+    """Return what was embedded by the reference of each entry. Deleted ones are left out."""
+    ids = {entry.reference for entry in entries if entry.kind == EntryKind.EMBEDDING}
+    if not ids:
+        return {}
+    rows = {"workspace_id": workspace_id, "id__in": ids, "deleted_at": None}
+    sources = Source.objects.filter(**rows).values_list("id", "title")
+    bases = KnowledgeBase.objects.filter(**rows).values_list("id", "name")
+    return {id: EmbeddedFor(name, is_source=False) for id, name in bases} | {
+        id: EmbeddedFor(title, is_source=True) for id, title in sources
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,11 @@ from apps.dashboard.forms.credits import (
 )
 from apps.dashboard.list_pages import FilteredList
 from apps.knowledge.usage import knowledge_limits
-from apps.reporting.credit_usage import conversation_ids_by_turn, usage_breakdown
+from apps.reporting.credit_usage import (
+    conversation_ids_by_turn,
+    embedded_by_reference,
+    usage_breakdown,
+)
 from apps.reporting.months import Month
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -123,6 +127,7 @@ def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -
     period = request.GET.get("period", "")
     form, page = STATEMENT.load_page(request, member)
     conversation_ids = conversation_ids_by_turn(workspace_id, page.rows)
+    embedded = embedded_by_reference(workspace_id, page.rows)
     account = Account.objects.select_related("plan", "next_plan").filter(pk=workspace_id).first()
     context = {
         "account": account,
@@ -134,7 +139,10 @@ def _render(request: HttpRequest, member: Member, **invalid_forms: forms.Form) -
         ),
         "form": form,
         "page": page,
-        "rows": [(entry, conversation_ids.get(entry.turn_id or "")) for entry in page.rows],
+        "rows": [
+            (entry, conversation_ids.get(entry.turn_id or ""), embedded.get(entry.reference))
+            for entry in page.rows
+        ],
         "month": Month.containing(timezone.now()),
         "may_export": is_allowed(member.role, Permission.EXPORT),
         "may_request": is_allowed(member.role, Permission.REQUEST_CREDITS),

@@ -25,6 +25,7 @@ from tests.dashboard.page_client import (
     visible_text,
 )
 from tests.factories import Team, grant_credits, make_api_key, make_chatbot
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.turns.turn_factory import complete_turn, fail_turn, make_running_turn
 from tests.web_processes import SSL_CONTEXT, WebProcess
 
@@ -87,12 +88,22 @@ def test_page_shows_balance_plan_and_usage(team: Team) -> None:
 
 def test_usage_has_what_embedding_cost(team: Team) -> None:
     grant_credits(team.workspace, 100)
-    charge_embedding(
-        workspace_id=team.workspace.id, credits=12, reason="900 tokens", reference="id"
-    )
+    source = make_knowledge(make_chatbot(team.workspace), text="Shipping")
+    foreign = make_knowledge(make_chatbot(team.other_workspace), text="Of others")
+    references = [source.id, source.knowledge_base_id, foreign.id]
+    for credits, reference in enumerate(references, 1):
+        charge_embedding(
+            workspace_id=team.workspace.id, credits=credits, reason="Why", reference=reference
+        )
     html = login(team.bob).get(url_of(team)).content.decode()
-    assert "Usage: 0 credits for 0 responses, 12 for embedding" in visible_text(html)
-    assert page_tables(html)[-1][0] == ["just now", "Embedding", "900 tokens", "−12", "88"]
+    assert "Usage: 0 credits for 0 responses, 6 for embedding" in visible_text(html)
+    assert page_tables(html)[-1][:3] == [
+        ["just now", "Embedding", "Why", "−3", "94"],
+        ["just now", "Embedding", "Shop · Why", "−2", "97"],
+        ["just now", "Embedding", "Shipping · Why", "−1", "99"],
+    ]
+    assert f'/knowledge/sources/{source.id}"' in html
+    assert f'/knowledge/{source.knowledge_base_id}"' in html
 
 
 def test_statement_is_filtered_by_kind_and_by_whole_days(team: Team) -> None:

@@ -1,4 +1,4 @@
-"""Web sources: their address and rules, and what a crawl would visit."""
+"""Web sources: their address and rules, how a crawl begins, and what it would visit."""
 
 import time
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from apps.knowledge.fetching.crawling.frontier import (
 )
 from apps.knowledge.fetching.crawling.preview import Preview, preview
 from apps.knowledge.fetching.errors import FetchFailed
-from apps.knowledge.fetching.types import CrawlRules, fetch_options
+from apps.knowledge.fetching.types import CrawlRules, KnownPages, fetch_options
 from apps.knowledge.fetching.urls import normalize_url
 from apps.knowledge.models import SourceType
 
@@ -110,8 +110,8 @@ def preview_crawl(
     try:
         options = fetch_options(f"{workspace_id}-preview")
         return preview(
-            _new_frontier(source_type, url),
-            rules=_crawl_rules(source_type, rules),
+            new_frontier(source_type, url),
+            rules=crawl_rules(source_type, rules),
             options=replace(options, ends_at=time.monotonic() + PREVIEW_END_SECONDS),
             seconds=PREVIEW_SECONDS,
         )
@@ -119,19 +119,25 @@ def preview_crawl(
         _previews.release()
 
 
-def _new_frontier(source_type: SourceType, url: str) -> Frontier:
+def new_frontier(source_type: str, url: str, *, known: KnownPages | None = None) -> Frontier:
+    """The beginning of a crawl of a web source. `known`: the pages of the last one."""
     match source_type:
         case SourceType.PAGE:
             return start_page(url)
         case SourceType.SITEMAP:
-            return start_sitemap(url)
+            return start_sitemap(url, known=known)
         case _:
-            return start_crawl(url)
+            return start_crawl(url, known=known)
 
 
-def _crawl_rules(source_type: SourceType, rules: Mapping[str, Any]) -> CrawlRules:
+def crawl_rules(source_type: str, rules: Mapping[str, Any]) -> CrawlRules:
+    """The rules as a crawl wants them, with defaults for those that are not stored."""
     if source_type == SourceType.PAGE:
         return CrawlRules(max_pages=1, max_depth=0)
-    patterns = {name: tuple(rules.get(name, ())) for name in ("include", "exclude")}
-    numbers = {name: rules[name] for name in _LARGEST if name in rules}
-    return CrawlRules(**numbers, **patterns)
+    default = CrawlRules()
+    return CrawlRules(
+        max_pages=rules.get("max_pages", default.max_pages),
+        max_depth=rules.get("max_depth", default.max_depth),
+        include=tuple(rules.get("include", ())),
+        exclude=tuple(rules.get("exclude", ())),
+    )

@@ -12,17 +12,12 @@ from django.db import transaction
 
 from apps.knowledge.errors import IndexingFailed, IndexingPaused
 from apps.knowledge.fetching.crawling.crawl import crawl
-from apps.knowledge.fetching.crawling.frontier import (
-    Frontier,
-    start_crawl,
-    start_page,
-    start_sitemap,
-)
+from apps.knowledge.fetching.crawling.frontier import Frontier
 from apps.knowledge.fetching.crawling.outcomes import CrawlEnded
 from apps.knowledge.fetching.errors import FetchFailed
-from apps.knowledge.fetching.types import CrawlRules, FetchOptions, KnownPages
+from apps.knowledge.fetching.types import CrawlRules, FetchOptions
 from apps.knowledge.fetching.urls import entered_url
-from apps.knowledge.models import Generation, Source, SourceStatus, SourceType
+from apps.knowledge.models import Generation, Source, SourceStatus
 from apps.knowledge.parsing.parse import Parsed, parse_first
 from apps.knowledge.pipeline.claiming import lock_claimed, update_claimed
 from apps.knowledge.pipeline.storing import NewDocument, store_documents
@@ -35,6 +30,7 @@ from apps.knowledge.pipeline.web.earlier import (
     unchanged,
 )
 from apps.knowledge.pipeline.web.results import note_of
+from apps.knowledge.services.web import crawl_rules, new_frontier
 
 _MIN_TOLD_SECONDS = 10.0
 """Shorter waits are the usual pace of a crawl."""
@@ -53,11 +49,15 @@ def read_pages(
         raise IndexingFailed(str(failure)) from failure
     earlier = earlier_pages(source, start_url)
     known = known_pages(earlier)
-    frontier = _frontier(source, generation, known)
-    reading = _Reading(source, generation, crawl_rules(source), earlier, deadline)
-    steps = crawl(frontier, rules=reading.rules, options=options, known=known)
-    progress = {"progress_done": 0, "progress_total": None} if generation.frontier is None else {}
-    update_claimed(source, status=SourceStatus.FETCHING, **progress)
+    if generation.frontier is None:
+        frontier = new_frontier(source.type, source.url, known=known)
+        update_claimed(source, status=SourceStatus.FETCHING, progress_done=0, progress_total=None)
+    else:
+        frontier = Frontier.from_json(generation.frontier)
+        update_claimed(source, status=SourceStatus.FETCHING)
+    rules = crawl_rules(source.type, source.rules)
+    reading = _Reading(source, generation, rules, earlier, deadline)
+    steps = crawl(frontier, rules=rules, options=options, known=known)
     while True:
         batch = fetch_steps(steps, frontier)
         reading.store(batch)
@@ -70,30 +70,6 @@ def read_pages(
             reason = f"Waiting for the site. {frontier.last_failure}" if is_told else ""
             raise IndexingPaused(reason.strip(), seconds=last.wait_seconds)
         reading.pause_if_late()
-
-
-def crawl_rules(source: Source) -> CrawlRules:
-    """The rules of a web source, with defaults for what is not given."""
-    if source.type == SourceType.PAGE:
-        return CrawlRules(max_pages=1, max_depth=0)
-    given, default = source.rules, CrawlRules()
-    return CrawlRules(
-        max_pages=given.get("max_pages", default.max_pages),
-        max_depth=given.get("max_depth", default.max_depth),
-        include=tuple(given.get("include", ())),
-        exclude=tuple(given.get("exclude", ())),
-    )
-
-
-def _frontier(source: Source, generation: Generation, known: KnownPages) -> Frontier:
-    """Where the crawl goes on, or begins."""
-    if generation.frontier is not None:
-        return Frontier.from_json(generation.frontier)
-    if source.type == SourceType.PAGE:
-        return start_page(source.url)
-    if source.type == SourceType.SITEMAP:
-        return start_sitemap(source.url, known=known)
-    return start_crawl(source.url, known=known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,8 @@ MIN_PREFIX_LENGTH = 3
 # Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _UNSPACED_LENGTH = 8
-MAX_OCCURRENCES = 8
-"""Of one word. More hardly change the rank of a text."""
-_POSITIONS = {
-    count: ",".join(map(str, range(1, count + 1))) for count in range(1, MAX_OCCURRENCES + 1)
-}
+_WEIGHTS = ("", "", ":1C", ":1B", ":1B", ":1A")
+"""Of a word, by how often a text has it."""
 
 
 def extract_words(text: str) -> set[str]:
@@ -43,12 +40,12 @@ def count_words(text: str) -> dict[str, int]:
 
 
 def build_tsvector(text: str) -> str:
-    """Return the words of a text as a tsvector that says how often it has each.
+    """Return the words of a text as a tsvector whose weights say how often it has each.
 
-    A word has as many positions as occurrences, numbered from 1, up to MAX_OCCURRENCES.
+    D: once, C: twice, B: three or four times, A: more often.
     """
     return " ".join(
-        f"'{word}':{_POSITIONS[min(count, MAX_OCCURRENCES)]}"
+        f"'{word}'{_WEIGHTS[min(count, len(_WEIGHTS) - 1)]}"
         for word, count in count_words(text).items()
     )
 

@@ -48,6 +48,7 @@ TASK_QUEUES: dict[str, tuple[str, ...]] = {
     ),
     "knowledge": (
         "apps.knowledge.tasks.change_embedding_models",
+        "apps.knowledge.tasks.create_vector_indexes",
         "apps.knowledge.tasks.index_sources",
     ),
     "celery": (
@@ -116,6 +117,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "change-embedding-models": {
         "task": "apps.knowledge.tasks.change_embedding_models",
         "schedule": 10.0,
+    },
+    "create-vector-indexes": {
+        "task": "apps.knowledge.tasks.create_vector_indexes",
+        "schedule": 600.0,
     },
     "erase-discarded-knowledge": {
         "task": "apps.knowledge.tasks.erase_discarded",

@@ -30,6 +30,7 @@ def test_every_scheduled_task_is_registered() -> None:
         "apps.privacy.tasks.erase_end_users",
         "apps.privacy.tasks.delete_expired_data",
         "apps.knowledge.tasks.change_embedding_models",
+        "apps.knowledge.tasks.create_vector_indexes",
         "apps.knowledge.tasks.erase_discarded",
         "apps.knowledge.tasks.index_sources",
         "apps.leads.tasks.scan_new_turns",

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from apps.infrastructure.postgres.pool import MAX_CONNECTIONS, close_pool, execute
+from apps.infrastructure.postgres.pool import MAX_CONNECTIONS, LoopPool, close_pool, execute
 from apps.infrastructure.postgres.threads import in_thread
 
 TRANSACTION = "SELECT pg_current_xact_id()::text"
@@ -125,4 +125,24 @@ async def test_closed_pool_is_reopened_on_use() -> None:
     await close_pool()
     await close_pool()
     ((other,),) = await execute("SELECT pg_backend_pid()")
+    assert other != pid
+
+
+other_pool = LoopPool(size=1, settings="-c enable_seqscan=on -c work_mem=5MB")
+
+
+async def test_other_pool_has_connections_and_settings_of_its_own() -> None:
+    query = "SELECT current_setting('enable_seqscan'), current_setting('work_mem'), %(n)s::int"
+    assert await other_pool.execute(query, {"n": 1}) == [("on", "5MB", 1)]
+    holding = asyncio.create_task(other_pool.execute("SELECT pg_backend_pid(), pg_sleep(1)", []))
+    ((pid,),) = await execute("SELECT pg_backend_pid()")
+    ((other, _),) = await holding
+    assert other != pid
+
+
+async def test_closing_the_pool_closes_the_others_too() -> None:
+    query = "SELECT pg_backend_pid()"
+    ((pid,),) = await other_pool.execute(query, [])
+    await close_pool()
+    ((other,),) = await other_pool.execute(query, [])
     assert other != pid

@@ -1,8 +1,9 @@
-"""Execute SQL from async code over a pool of connections.
+"""Execute SQL from async code over pools of connections.
 
-Only for the few statements that every turn needs; everything else uses the ORM and `in_thread`.
-Each event loop has one pool for Django's database. Statements are prepared once per connection,
-and each is committed by itself.
+Only for the few statements that turns need; everything else uses the ORM and `in_thread`. Each
+event loop has one pool for the short statements of every turn, and each `LoopPool` has another:
+what is slow there holds up no turn that does not need it. Statements are prepared once per
+connection, and each is committed by itself.
 
 A connection is opened by whoever needs it, so a failure is theirs at once: psycopg's own pool
 connects in the background, with pauses that double, while its users wait.
@@ -11,7 +12,7 @@ connects in the background, with pauses that double, while its users wait.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
@@ -48,11 +49,12 @@ class _Connection(LockingConnection, AsyncConnection):
 
 
 class Pool:
-    """At most MAX_CONNECTIONS, opened when needed and used in turns."""
+    """At most `size` connections with these settings, opened when needed and used in turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = MAX_CONNECTIONS, settings: str = _SETTINGS) -> None:
+        self._settings = settings
         self._idle: deque[_Connection] = deque()
-        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._free = asyncio.Semaphore(size)
         self._closed = False
 
     @asynccontextmanager
@@ -91,7 +93,7 @@ class Pool:
                 return pooled
             await pooled.close()
         try:
-            return await _Connection.connect(**connection_parameters())
+            return await _Connection.connect(**connection_parameters(self._settings))
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable("no connection was opened") from error
 
@@ -103,15 +105,39 @@ class Pool:
             self._idle.append(pooled)
 
 
-async def execute(
-    statement: LiteralString, *parameters: Any, **named: Any
-) -> list[tuple[Any, ...]]:
-    """Execute one statement, with parameters by position or by name, commit, and return its rows.
+class LoopPool:
+    """A pool of each event loop for statements of one kind.
+
+    `settings`: PostgreSQL's, as `-c name=value`.
+    """
+
+    def __init__(self, *, size: int, settings: str) -> None:
+        self._pools = PerLoop(lambda: Pool(size, settings))
+        _all_pools.append(self._pools)
+
+    async def execute(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Execute one statement, commit, and return its rows.
+
+        Raises psycopg's errors, or DatabaseUnavailable when it was not tried.
+        """
+        return await _execute(self._pools.get(), statement, parameters)
+
+
+async def execute(statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Execute one statement of a turn, commit, and return its rows.
 
     Raises psycopg's errors, or DatabaseUnavailable when it was not tried.
     """
-    async with _pools.get().connection() as pooled:
-        cursor = await pooled.execute(statement, named or parameters, prepare=True)
+    return await _execute(_pools.get(), statement, parameters)
+
+
+async def _execute(
+    pool: Pool, statement: str, parameters: Sequence[Any] | Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    async with pool.connection() as pooled:
+        cursor = await pooled.execute(statement.encode(), parameters, prepare=True)
         return await cursor.fetchall()
 
 
@@ -125,18 +151,20 @@ async def lock_and_write(lock: Statement, write: Statement) -> list[tuple[Any, .
 
 
 async def close_pool() -> None:
-    """Close the running loop's pool, if it has one."""
-    if pool := _pools.pop():
-        await pool.close()
+    """Close the running loop's pools, if it has any."""
+    for pools in _all_pools:
+        if pool := pools.pop():
+            await pool.close()
 
 
 _pools = PerLoop(Pool)
+_all_pools = [_pools]
 
 
-def connection_parameters() -> dict[str, Any]:
-    """Django's connection parameters, with our settings."""
+def connection_parameters(settings: str = _SETTINGS) -> dict[str, Any]:
+    """Django's connection parameters, with these settings."""
     parameters = circuit.connection_parameters()
-    options = f"{parameters.pop('options', '')} {_SETTINGS}".strip()
+    options = f"{parameters.pop('options', '')} {settings}".strip()
     return {**parameters, "options": options}
 
 

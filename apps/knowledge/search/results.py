@@ -16,7 +16,7 @@ _DUPLICATE_SHARE = 0.9
 class Passage:
     """A passage that was found.
 
-    `score` is its reciprocal rank, at most about 0.033: it orders passages of one search and says
+    `score` is made of reciprocal ranks, at most 0.5: it orders passages of one search and says
     nothing by itself. `chunk_ids` are its chunks, the best first: neighbours are joined.
     """
 

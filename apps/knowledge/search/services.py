@@ -1,18 +1,19 @@
 """Search the knowledge bases of a workspace."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.chatbots.models import EmbeddingModel
-from apps.infrastructure.postgres.pool import execute
+from apps.infrastructure.postgres.threads import in_thread
 from apps.knowledge.embedding import embed_query, embed_query_in_thread
 from apps.knowledge.models import KnowledgeBase
+from apps.knowledge.search.connections import SET_LOCAL, SET_LOCAL_VALUES, pool
 from apps.knowledge.search.relevance import probably_answers
 from apps.knowledge.search.results import MatchedBy, Passage, select_passages
-from apps.knowledge.search.statement import Candidate, build_search
+from apps.knowledge.search.statement import Candidate, QuestionVector, build_search
 from apps.knowledge.search.terms import Term, needs_context, search_terms
 
 MAX_QUESTION_LENGTH = 2000
@@ -47,11 +48,11 @@ def search(
     query = _Query.build(bases, question, context)
     if query is None:
         return SearchResult()
-    vectors = {model.id: embed_query_in_thread(model, query.text).vector for model in query.models}
-    with connection.cursor() as cursor:
-        cursor.execute(*query.statement(vectors))
-        rows = cursor.fetchall()
-    return query.result(rows, max_passages=max_passages, max_tokens=max_tokens)
+    candidates = _find(query)
+    if _has_no_neighbours(candidates) and (changed := _reload_changed(bases)):
+        query = replace(query, bases=changed)
+        candidates = _find(query)
+    return query.result(candidates, max_passages=max_passages, max_tokens=max_tokens)
 
 
 async def search_in_turn(
@@ -62,17 +63,51 @@ async def search_in_turn(
     max_passages: int,
     max_tokens: int,
 ) -> SearchResult:
-    """`search` in an event loop, without a thread. The bases must have their embedding models.
+    """`search` in an event loop, without a thread. The bases have their embedding models loaded.
 
     Raises ProviderError, psycopg's errors, and DatabaseUnavailable.
     """
     query = _Query.build(bases, question, context)
     if query is None:
         return SearchResult()
-    vectors = {model.id: (await embed_query(model, query.text)).vector for model in query.models}
-    statement, values = query.statement(vectors)
-    rows = await execute(statement, **values)
-    return query.result(rows, max_passages=max_passages, max_tokens=max_tokens)
+    candidates = await _find_in_loop(query)
+    if _has_no_neighbours(candidates) and (changed := await in_thread(_reload_changed, bases)):
+        query = replace(query, bases=changed)
+        candidates = await _find_in_loop(query)
+    return query.result(candidates, max_passages=max_passages, max_tokens=max_tokens)
+
+
+def _find(query: "_Query") -> list[Candidate]:
+    vectors = [
+        QuestionVector(model.id, embed_query_in_thread(model, query.text).vector)
+        for model in query.models
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SET_LOCAL, SET_LOCAL_VALUES)
+        cursor.execute(*query.statement(vectors))
+        return [Candidate(*row) for row in cursor.fetchall()]
+
+
+async def _find_in_loop(query: "_Query") -> list[Candidate]:
+    vectors = [
+        QuestionVector(model.id, (await embed_query(model, query.text)).vector)
+        for model in query.models
+    ]
+    return [Candidate(*row) for row in await pool.execute(*query.statement(vectors))]
+
+
+def _has_no_neighbours(candidates: Sequence[Candidate]) -> bool:
+    return all(candidate.vector_rank is None for candidate in candidates)
+
+
+def _reload_changed(bases: Sequence[KnowledgeBase]) -> list[KnowledgeBase]:
+    """The bases as they are now, if one has another embedding model than the given ones."""
+    ids = [base.id for base in bases]
+    found = KnowledgeBase.objects.filter(workspace_id=bases[0].workspace_id, id__in=ids)
+    now = list(found.select_related("embedding_model"))
+    searched = {base.id: base.embedding_model_id for base in bases}
+    is_changed = any(base.embedding_model_id != searched[base.id] for base in now)
+    return now if is_changed else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +133,7 @@ class _Query:
         """The embedding models of the bases, each once."""
         return list({base.embedding_model_id: base.embedding_model for base in self.bases}.values())
 
-    def statement(self, vectors: Mapping[str, Sequence[float]]) -> tuple[str, dict[str, Any]]:
+    def statement(self, vectors: Sequence[QuestionVector]) -> tuple[str, Mapping[str, Any]]:
         """The SQL and its parameters."""
         return build_search(
             workspace_id=self.bases[0].workspace_id,
@@ -108,10 +143,9 @@ class _Query:
         )
 
     def result(
-        self, rows: Iterable[Sequence[Any]], *, max_passages: int, max_tokens: int
+        self, candidates: Sequence[Candidate], *, max_passages: int, max_tokens: int
     ) -> SearchResult:
         """What the statement's rows say."""
-        candidates = [Candidate(*row) for row in rows]
         passages = select_passages(
             map(_passage, candidates), max_passages=max_passages, max_tokens=max_tokens
         )

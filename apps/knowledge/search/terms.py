@@ -5,7 +5,7 @@ are found: the language is unknown, so there is no stemming. In scripts without 
 each two neighbouring letters are a term.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from apps.core.search_words import MAX_WORD_LENGTH, is_unspaced, split_words
@@ -58,10 +58,14 @@ def needs_context(question: str) -> bool:
 
     Judged by the length of its words, for want of a list of empty words in every language.
     """
-    content = 0.0
-    for word in set(split_words(question)):
-        content += len(word) / 2 if is_unspaced(word) else len(word) >= _MIN_CONTENT_LENGTH
-    return content < _MIN_CONTENT_WORDS
+    return count_content_words(set(split_words(question))) < _MIN_CONTENT_WORDS
+
+
+def count_content_words(words: Iterable[str]) -> float:
+    """How many of these words say something, by their length."""
+    return sum(
+        len(word) / 2 if is_unspaced(word) else len(word) >= _MIN_CONTENT_LENGTH for word in words
+    )
 
 
 def _terms_of(word: str) -> Iterator[Term]:

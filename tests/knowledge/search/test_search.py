@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from apps.audit.services import SYSTEM
-from apps.infrastructure.postgres.pool import close_pool
 from apps.knowledge.models import Chunk, KnowledgeBase, Source
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.pipeline.model_changes import change_embedding_models
 from apps.knowledge.search.results import Passage
-from apps.knowledge.search.services import SearchResult, search, search_in_turn
+from apps.knowledge.search.services import SearchResult, search
 from apps.knowledge.services import sources as services
 from apps.knowledge.services.bases import delete_knowledge_base, update_knowledge_base
 from tests.factories import Team
@@ -116,6 +113,19 @@ def test_base_with_a_new_embedding_model_is_found(base: KnowledgeBase) -> None:
     assert find(base, "When do you ship?")[0].matched_by == ("words", "vectors")
 
 
+def test_base_whose_model_has_changed_since_it_was_read_is_found(base: KnowledgeBase) -> None:
+    base.refresh_from_db()
+    update_knowledge_base(
+        base=KnowledgeBase.objects.get(id=base.id),
+        name=base.name,
+        embedding_model=make_embedding_model(),
+        actor=SYSTEM,
+    )
+    change_embedding_models(max_seconds=60)
+    result = search([base], "When do you ship?", max_passages=5, max_tokens=1000)
+    assert result.passages[0].matched_by == ("words", "vectors")
+
+
 def test_bases_with_different_models_are_searched_together(team: Team, base: KnowledgeBase) -> None:
     other = make_knowledge_base(team.workspace, embedding_model=make_embedding_model())
     services.add_text(base=other, title="Hours", text="We open at nine.", actor=SYSTEM)
@@ -129,8 +139,8 @@ def test_answered_question_is_found(base: KnowledgeBase, question: str) -> None:
     assert search([base], question, max_passages=5, max_tokens=1000).is_found
 
 
-@pytest.mark.parametrize("question", ["Thank you!", "Who painted the ceiling of the chapel?"])
-def test_other_words_are_not_found(base: KnowledgeBase, question: str) -> None:
+@pytest.mark.parametrize("question", ["Thank you!", "ok"])
+def test_small_talk_is_not_found(base: KnowledgeBase, question: str) -> None:
     result = search([base], question, max_passages=5, max_tokens=1000)
     assert result.passages
     assert not result.is_found
@@ -143,25 +153,6 @@ def test_short_question_is_searched_with_what_was_said_before(base: KnowledgeBas
 
     assert first("Can I return my boots if worn outside?") == "Returns"
     assert first("Do you ship with a tracking number?") == "Shipping"
-
-
-def test_turn_finds_what_a_thread_finds(live_team: Team) -> None:
-    base = make_knowledge_base(live_team.workspace)
-    for title, text in TEXTS.items():
-        services.add_text(base=base, title=title, text=text, actor=SYSTEM)
-    index_sources(max_seconds=60)
-
-    async def find_in_turn() -> SearchResult:
-        try:
-            return await search_in_turn(
-                [base], "When do you ship?", max_passages=5, max_tokens=1000
-            )
-        finally:
-            await close_pool()
-
-    found = asyncio.run(find_in_turn())
-    assert found == search([base], "When do you ship?", max_passages=5, max_tokens=1000)
-    assert (found.passages[0].title, found.is_found) == ("Shipping", True)
 
 
 def test_budget_is_kept(base: KnowledgeBase) -> None:

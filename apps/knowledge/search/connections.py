@@ -1,0 +1,31 @@
+"""Connections on which turns search, apart from those that every turn needs."""
+
+from apps.infrastructure.postgres.pool import LoopPool
+
+SETTINGS = {
+    # How many neighbours an HNSW index looks at first, and that it goes on if too few are of the
+    # base. What is a little out of order then is put right by the statement.
+    "hnsw.ef_search": "100",
+    "hnsw.iterative_scan": "relaxed_order",
+    "jit": "off",
+}
+_STATEMENT_MILLISECONDS = 2500
+MAX_CONNECTIONS = 4
+
+pool = LoopPool(
+    size=MAX_CONNECTIONS,
+    settings=" ".join(
+        f"-c {name}={value}"
+        for name, value in (
+            *SETTINGS.items(),
+            ("statement_timeout", _STATEMENT_MILLISECONDS),
+            # Planning takes longer than searching a small base. A prepared plan knows no sizes, so
+            # it must not read whole tables.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+        )
+    ),
+)
+
+SET_LOCAL = f"SELECT {', '.join('set_config(%s, %s, true)' for _ in SETTINGS)}"
+SET_LOCAL_VALUES = [value for pair in SETTINGS.items() for value in pair]

@@ -1,0 +1,143 @@
+"""The word side of the search statement.
+
+Words are scored as by BM25, without a table of frequencies: how many of the chunks that were found
+have a term is counted on the way. How often a chunk has one is told by the weights of its tsvector
+(`build_tsvector`), which `ts_rank` of a single term adds up.
+
+All chunks of a base of up to MAX_READ_CHUNKS are read. In a larger one, words that many chunks have
+would find too many, so a random sample tells how frequent each is, and what is looked up in the
+index is the rarest words, and pairs of less rare ones, that together are expected to find at most
+MAX_EXPECTED. What they find is scored by all words. Chunks are sampled by their digest, which
+is as good as random and indexed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.knowledge.search.terms import Term
+
+MAX_READ_CHUNKS = 1_000
+MAX_EXPECTED = 1_500
+MAX_MATCHES = 3_000
+"""Chunks that are scored at most, if more are found than expected."""
+_SAMPLED_CHUNKS = 300
+_SAMPLED_SOURCES = 300
+"""The largest ones."""
+_CO_OCCURRENCE = 3.0
+"""Words of a question are together in a chunk more often than by chance: by this factor, say."""
+_LENGTH_NORMALISATION = 0.75
+_SATURATION = 1.2
+_TS_RANK_WEIGHTS = "{0.1, 0.2, 0.35, 0.6}"
+"""Of D, C, B and A, at most 1."""
+_TS_RANK_OF_ONE = 0.1 / (3.141592653589793**2 / 6)
+"""`ts_rank` of a term that is there once."""
+
+# `words || ''` is the tsvector itself: otherwise it would be decompressed again for each term. It
+# also keeps the planner from looking up every word where chunks are read.
+BY_WORDS = """
+size AS MATERIALIZED (
+  SELECT chunks, chunks <= %(max_read)s AS is_small,
+    lpad(to_hex(least(%(sampled)s / greatest(chunks, 1) * 2 ^ 32, 2 ^ 32 - 1)::bigint), 8, '0')
+      AS sampled_below
+  FROM (SELECT coalesce(sum(chunks), 0)::float8 AS chunks FROM live) AS total
+), sampled AS MATERIALIZED (
+  SELECT chunk.words || ''::tsvector AS words
+  FROM (
+    SELECT generation_id FROM live WHERE NOT (SELECT is_small FROM size)
+    ORDER BY chunks DESC LIMIT %(sampled_sources)s
+  ) AS large
+  JOIN knowledge_chunk AS chunk ON chunk.generation_id = large.generation_id
+    AND chunk.digest < (SELECT sampled_below FROM size)
+  LIMIT 2 * %(sampled)s
+), term AS MATERIALIZED (
+  SELECT term.query, weight, number::int, is_finder,
+    (SELECT count(*) FROM sampled WHERE sampled.words @@ term.query)
+      / greatest((SELECT count(*) FROM sampled), 1)::float8 AS share
+  FROM (
+    SELECT query::tsquery, weight, number, is_finder
+    FROM unnest(%(terms)s::text[], %(weights)s::float8[], %(finders)s::bool[])
+      WITH ORDINALITY AS term (query, weight, is_finder, number)
+  ) AS term
+), rare AS (
+  SELECT number, query, greatest(share, 0.5 / %(sampled)s) AS share FROM term WHERE is_finder
+), finder AS MATERIALIZED (
+  SELECT string_agg('(' || query::text || ')', ' | ')::tsquery AS query FROM (
+    SELECT query, sum(expected) OVER (ORDER BY expected, query::text) AS expected,
+      row_number() OVER (ORDER BY expected, query::text) AS number
+    FROM (
+      SELECT query, share * size.chunks AS expected FROM rare CROSS JOIN size
+      UNION ALL
+      SELECT one.query && other.query, one.share * other.share * size.chunks * %(together)s
+      FROM rare AS one JOIN rare AS other ON one.number < other.number CROSS JOIN size
+    ) AS combination
+  ) AS ordered
+  WHERE (number = 1 OR expected <= %(max_expected)s) AND NOT (SELECT is_small FROM size)
+), matching AS MATERIALIZED (
+  SELECT id, words, length(words) AS length FROM (
+    SELECT chunk.id, chunk.words || ''::tsvector AS words
+    FROM live JOIN knowledge_chunk AS chunk ON chunk.generation_id = live.generation_id
+    WHERE (SELECT is_small FROM size) AND chunk.is_enabled
+    OFFSET 0
+  ) AS chunk
+  WHERE words @@ %(any_term)s::tsquery
+  UNION ALL
+  (SELECT id, words, length(words) FROM (
+    SELECT chunk.id, chunk.words || ''::tsvector AS words
+    FROM knowledge_chunk AS chunk
+    WHERE NOT (SELECT is_small FROM size) AND chunk.is_enabled
+      AND chunk.knowledge_base_id = ANY(%(bases)s)
+      AND chunk.words @@ (SELECT query FROM finder)
+      AND (chunk.generation_id IN (SELECT generation_id FROM live)) IS TRUE
+    LIMIT %(max_matches)s
+  ) AS chunk)
+), hit AS MATERIALIZED (
+  SELECT id, number, weight, occurrences
+    / (occurrences + %(k1)s * (1 - %(b)s + %(b)s * length / average_length)) AS frequency
+  FROM (
+    SELECT matching.id, term.number, term.weight, matching.length, average.length AS average_length,
+      ts_rank(%(rank_weights)s::float4[], matching.words, term.query) / %(rank_of_one)s
+        AS occurrences
+    FROM matching CROSS JOIN (SELECT avg(length) AS length FROM matching) AS average
+    JOIN term ON matching.words @@ term.query
+  ) AS counted
+), rarity AS MATERIALIZED (
+  SELECT number, counted.weight AS term_weight, matches,
+    ln(1 + greatest(size.chunks - matches, 0.5) / (matches + 0.5)) AS weight
+  FROM (
+    SELECT number, weight,
+      greatest(coalesce(found.hits, 0), share * (SELECT chunks FROM size)) AS matches
+    FROM term LEFT JOIN (SELECT number, count(*) AS hits FROM hit GROUP BY number) AS found
+      USING (number)
+  ) AS counted CROSS JOIN size
+), by_words AS (
+  SELECT id, score, share, row_number() OVER (ORDER BY score DESC, id) AS rank FROM (
+    SELECT hit.id, sum(hit.weight * rarity.weight * hit.frequency) AS score,
+      sum(hit.weight * rarity.weight)
+        / (SELECT sum(term_weight * weight) FROM rarity) AS share
+    FROM hit JOIN rarity USING (number)
+    GROUP BY hit.id ORDER BY score DESC, hit.id LIMIT %(candidates)s
+  ) AS best
+)"""
+
+
+def build_values(terms: Sequence[Term]) -> dict[str, Any]:
+    """The parameters of BY_WORDS. Of the terms for one word, the one that finds most is looked up:
+    it finds what the others do."""
+    finders = {term.word: number for number, term in enumerate(terms)}
+    looked_up = set(finders.values())
+    return {
+        "terms": [term.query for term in terms],
+        "weights": [term.weight for term in terms],
+        "finders": [number in looked_up for number in range(len(terms))],
+        "any_term": " | ".join(term.query for term in terms),
+        "max_read": MAX_READ_CHUNKS,
+        "max_matches": MAX_MATCHES,
+        "max_expected": MAX_EXPECTED,
+        "sampled": _SAMPLED_CHUNKS,
+        "sampled_sources": _SAMPLED_SOURCES,
+        "together": _CO_OCCURRENCE,
+        "b": _LENGTH_NORMALISATION,
+        "k1": _SATURATION,
+        "rank_weights": _TS_RANK_WEIGHTS,
+        "rank_of_one": _TS_RANK_OF_ONE,
+    }

@@ -17,6 +17,7 @@ from apps.knowledge.models import KnowledgeBase
 from apps.knowledge.queries import find_knowledge_base
 from apps.knowledge.services import bases as services
 from apps.knowledge.services.sources import reindex_knowledge_base
+from apps.knowledge.usage import knowledge_limits, knowledge_usage
 from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -124,6 +125,8 @@ def _render_list(
     context = {
         "rows": base_rows(member.workspace_id),
         "form": form,
+        "usage": knowledge_usage(member.workspace_id),
+        "limits": knowledge_limits(member.workspace_id),
         "may_edit": is_allowed(member.role, Permission.EDIT_KNOWLEDGE),
     }
     return render(request, "dashboard/knowledge/list.html", context, status=status)

@@ -21,13 +21,18 @@ def source(chatbot: Chatbot) -> Source:
     return make_knowledge(chatbot, text="Boots")
 
 
-def test_list_shows_chatbots_and_figures(team: Team, alice: Client, source: Source) -> None:
+def test_list_shows_chatbots_and_figures(
+    team: Team, alice: Client, source: Source, settings: LazySettings
+) -> None:
     make_knowledge_base(team.workspace, "Empty")
+    settings.MAX_SOURCES, settings.MAX_CHUNKS, settings.MAX_KNOWLEDGE_BYTES = 10, 2000, 2**20
     html = alice.get(page_path(team.workspace, "knowledge")).content.decode()
     assert table_cells(html) == [
         ["Empty", "No chatbots", "0", "0", "sandbox/embed", "Empty", ""],
         ["Shop", "Support", "1", "1", "sandbox/embed", "Ready", ""],
     ]
+    usage = "Sources 1 of 10 Passages 1 of 2,000 Files 5 bytes of 1.0 MB"
+    assert usage in visible_text(html).replace("\xa0", " ")
     Source.objects.filter(id=source.id).update(status="failed", status_reason="No.")
     html = alice.get(page_path(team.workspace, "knowledge")).content.decode()
     assert table_cells(html)[1][5] == "1 failed"

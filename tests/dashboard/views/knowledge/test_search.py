@@ -33,7 +33,7 @@ def test_search_shows_passages_and_what_found_them(team: Team, bob: Client) -> N
 
     html = results("When do you ship boots?")
     shown = visible_text(html)
-    assert "1 · Shipping › Delivery Words Meaning Score 0.0" in shown
+    assert "1 · Shipping › Delivery Words Meaning Score 0." in shown
     assert "We ship boots on Mondays." in shown
     assert f"knowledge/sources/{source.id}?chunk={chunk.id}#{chunk.id}" in html
     assert "This field is required." in visible_text(results(""))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from apps.conversations.models import Citation, Turn
+from apps.conversations.models import Citation, Knowledge, Turn
 
 _MARK = re.compile(r"\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
 
@@ -77,10 +77,11 @@ def sources_data(sources: Sequence[AnswerSource], answer: str) -> list[dict[str,
 def citations_of(turns: Iterable[Turn]) -> Mapping[str, list[Citation]]:
     """The citations of turns of one workspace, in their order, by the turn's id.
 
-    Makes no query if no turn has any.
+    Only of turns that told of them: others may have rows whose writing came too late. Makes no
+    query if no turn has any.
     """
     found: dict[str, list[Citation]] = defaultdict(list)
-    cited = {turn.id: turn.workspace_id for turn in turns if turn.knowledge}
+    cited = {turn.id: turn.workspace_id for turn in turns if turn.knowledge == Knowledge.FOUND}
     if cited:
         rows = Citation.objects.filter(workspace_id__in=set(cited.values()), turn_id__in=cited)
         for citation in rows.order_by("turn_id", "number"):

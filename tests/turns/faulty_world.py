@@ -20,11 +20,12 @@ from apps.conversations.models import Turn
 from apps.credits.services import lock_account
 from apps.llm.errors import ProviderFailed
 from apps.llm.types import DeltaHandler, ModelRequest, TextDelta, Usage
+from apps.turns.citations import Retrieved
 from apps.turns.database import TurnDatabase
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import NewTurn, Receipt, Settlement
-from tests.turns.turn_factory import write_turn_blocking
+from tests.turns.turn_factory import save_passages_blocking, write_turn_blocking
 from tests.turns.virtual_loop import VirtualLoop
 
 P = ParamSpec("P")
@@ -32,6 +33,12 @@ T = TypeVar("T")
 
 TICK_SECONDS = 2.5
 SWEEP_SECONDS = 5.0
+LOCKED_SECONDS = 4.0
+"""How long a statement waits that meets a lock."""
+
+SAVE_FAULTS = ("", "cut", "outage", "lock", "lock next")
+"""What may happen when passages are saved: nothing, a lost answer, one because PostgreSQL goes
+away, a lock, or a lock that the statement after it meets."""
 
 _VIRTUAL_CLOCK = """
 CREATE SCHEMA virtual_clock;
@@ -84,7 +91,8 @@ class World:
     """What the processes share.
 
     `cuts`: how many answers of statements are still to be lost; `cut_is_outage`: and PostgreSQL
-    goes away with them.
+    goes away with them. `locks`: how many statements are still to wait for a lock. `save_fault`:
+    what happens to the next statement that saves passages, a value of SAVE_FAULTS.
     """
 
     def __init__(self) -> None:
@@ -96,6 +104,8 @@ class World:
         self.is_redis_away = False
         self.cuts = 0
         self.cut_is_outage = False
+        self.locks = 0
+        self.save_fault = ""
         self.channels: dict[str, asyncio.Queue[str | None]] = {}
         self._slept = 0.0
 
@@ -119,6 +129,10 @@ class World:
         """Run the sweep once, unless PostgreSQL is away."""
         if not self.is_database_away:
             sweep_turns()
+
+    def cut(self, *, is_outage: bool) -> None:
+        """Lose the answer of the next statement, perhaps because PostgreSQL goes away."""
+        self.cuts, self.cut_is_outage = 1, is_outage
 
     def lose_redis(self) -> None:
         """Redis is gone, with all messages that wait; whoever listens is told."""
@@ -168,7 +182,8 @@ class Process(TurnDatabase):
         self.is_cut_off = False
         """It alone cannot reach PostgreSQL."""
         self.was_cut_off = False
-        self.models: list[Model] = []
+        self.models: dict[str, Model] = {}
+        """By the user that the request names: the turn's id."""
         layer = Layer(world, self)
         self.turns = TurnProcess(
             database=self, get_layer=lambda: layer, start_completion=self._start_completion
@@ -185,13 +200,24 @@ class Process(TurnDatabase):
         self._world.channels.pop(self.turns.relay.name, None)
 
     def _start_completion(self, request: ModelRequest, on_delta: DeltaHandler) -> Model:
-        self.models.append(Model(request, on_delta))
-        return self.models[-1]
+        model = self.models[request.user] = Model(request, on_delta)
+        return model
 
     # TurnDatabase
 
     async def open(self, turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
         return await self._execute(write_turn_blocking, turn, new)
+
+    async def save_passages(self, turn: Turn, retrieved: Retrieved) -> None:
+        fault, self._world.save_fault = self._world.save_fault, ""
+        match fault:
+            case "lock":
+                self._world.locks = 1
+            case "cut" | "outage":
+                self._world.cut(is_outage=fault == "outage")
+        await self._execute(save_passages_blocking, turn, retrieved)
+        if fault == "lock next":
+            self._world.locks = 1
 
     async def settle(self, *, turn: Turn, settlement: Settlement) -> Receipt:
         return await self._execute(_settle, turn, settlement)
@@ -205,6 +231,24 @@ class Process(TurnDatabase):
             await asyncio.get_running_loop().create_future()
         if self._world.is_database_away or self.is_cut_off:
             raise OperationalError("PostgreSQL is away")
+        if self._world.locks:
+            self._world.locks -= 1
+            late = self._world.loop.create_task(self._execute_late(function, *args, **kwargs))
+            late.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait([late])  # it goes on if the caller gives up
+            return late.result()
+        return await self._commit(function, *args, **kwargs)
+
+    async def _execute_late(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await asyncio.sleep(LOCKED_SECONDS)
+        if self._world.is_database_away:
+            raise OperationalError("PostgreSQL went away")
+        result = await self._commit(function, *args, **kwargs)
+        if self.is_cut_off:
+            raise OperationalError("PostgreSQL did it, and the way back was cut")
+        return result
+
+    async def _commit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         result = self._world.loop.call_outside(lambda: function(*args, **kwargs))
         if self._world.cuts:
             self._world.cuts -= 1

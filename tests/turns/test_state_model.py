@@ -6,45 +6,23 @@ The suite takes the same steps each time. TURN_MODEL_STEPS=10000 takes so many, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
-from django.test import override_settings
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from apps.chat.engine.events import TurnEnded, TurnInterrupted
 from apps.conversations.models import Turn
-from tests.factories import grant_credits, make_chatbot, make_language_model, make_workspace
-from tests.turns.turn_model import TurnModel, executed
+from tests.turns.turn_model import AWAY, TurnModel, executed
+from tests.turns.turn_truths import PRICE
 
 STEPS = int(os.environ.get("TURN_MODEL_STEPS", "200"))
 IS_LONG = "TURN_MODEL_STEPS" in os.environ
 STEPS_PER_EXAMPLE = 40
-AWAY = 20.0
-"""Seconds that are longer than a turn may be silent."""
-
-
-@pytest.fixture(autouse=True)
-def world(db: None) -> Iterator[None]:
-    """A chatbot with credits, and the time-outs of production."""
-    workspace = make_workspace()
-    grant_credits(workspace, 1_000_000)
-    TurnModel.chatbot = make_chatbot(workspace, make_language_model(credits_per_reply=2))
-    with override_settings(TURN_HEARTBEAT_SECONDS=5.0, TURN_ABANDONED_AFTER_SECONDS=15.0):
-        yield
-
-
-@pytest.fixture
-def model(world: None) -> Iterator[TurnModel]:
-    """The model, for a test that calls its rules. Its end is checked, too."""
-    model = TurnModel()
-    yield model
-    model.teardown()
 
 
 @pytest.mark.timeout(120 + STEPS)
-def test_random_faults() -> None:
+def test_random_faults(model_world: None) -> None:
     while executed.total() < STEPS:
         run_state_machine_as_test(
             TurnModel,
@@ -123,7 +101,7 @@ def test_lost_answer_of_the_settlement_is_looked_up(model: TurnModel) -> None:
     (reader,) = model.story(0).readers
     ended = reader.events[-1]
     assert isinstance(ended, TurnEnded)
-    assert ended.charged == 2
+    assert ended.charged == PRICE
 
 
 def test_lost_answer_of_the_opening_is_looked_up(model: TurnModel) -> None:
@@ -174,7 +152,8 @@ def test_turn_that_was_swept_alive_ends(model: TurnModel) -> None:
     (reader,) = model.story(0).readers
     assert reader.interruption
     assert reader.interruption.error.code == "TURN_ABANDONED"
-    assert model.story(0).model.is_over
+    assert (asked := model.story(0).model)
+    assert asked.is_over
 
 
 def test_outage_while_settling_is_waited_for(model: TurnModel) -> None:

@@ -9,8 +9,10 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.chatbots.models import Chatbot
+from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Conversation, Turn, TurnStatus, TurnSweep
-from apps.turns import sql
+from apps.turns import citations, sql
+from apps.turns.citations import Retrieved
 from apps.turns.open import build_row, build_turn, resolve_refusal
 from apps.turns.settle import settle_turn_blocking
 from apps.turns.sql import encode_rows, lock_accounts
@@ -49,6 +51,17 @@ def write_turn_blocking(turn: Turn, new: NewTurn) -> tuple[Turn, bool]:
             return turn, True
         if (earlier := resolve_refusal(outcome, new)) is not None:
             return earlier, False
+
+
+def save_passages_blocking(turn: Turn, retrieved: Retrieved) -> None:
+    """Save what a search found as `apps.turns.citations.save_passages` does, on Django's
+    connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            citations.SAVE_PASSAGES, [encode_rows([citations.build_row(turn, retrieved)])]
+        )
+        if not cursor.fetchall():
+            raise TurnNotRunning
 
 
 def make_running_turn(chatbot: Chatbot, **fields: Any) -> Turn:

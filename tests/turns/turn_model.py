@@ -8,7 +8,7 @@ commit. Hypothesis calls them in random order; a test may call them in its own.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
 from hypothesis import strategies as st
@@ -21,25 +21,31 @@ from hypothesis.stateful import (
 )
 
 from apps.chatbots.models import Chatbot
-from apps.conversations.models import Turn, TurnStatus
-from apps.core.errors import ApiError
-from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.llm.types import ModelRequest
-from tests.turns.faulty_world import Process, World
-from tests.turns.turn_factory import new_turn
-from tests.turns.turn_stories import Opening, Reader, Story
-from tests.turns.turn_truths import check_account, check_end, check_events
+from apps.conversations.models import Knowledge, Turn, TurnStatus
+from tests.turns.faulty_world import SAVE_FAULTS, Process, World
+from tests.turns.turn_stories import QUESTION, Opening, Reader, Search, Story
+from tests.turns.turn_truths import (
+    check_account,
+    check_end,
+    check_events,
+    check_row,
+    check_sources,
+)
 
-HOLD = 5
+AWAY = 20.0
+"""Seconds that are longer than a turn may be silent."""
 
 executed: Counter[str] = Counter()
 """How often each rule was executed, over all examples."""
 
 some = st.integers(min_value=0, max_value=9)
+keys = st.sampled_from([None, None, "one", "two"])
 
 
 class TurnModel(RuleBasedStateMachine):
     chatbot: Chatbot
+    strict_chatbot: Chatbot
+    """The same, if it answered from knowledge alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,33 +78,39 @@ class TurnModel(RuleBasedStateMachine):
     def first(self) -> None:
         self.open(0, None)
 
-    @rule(where=some, key=st.sampled_from([None, None, "one", "two"]))
+    @rule(where=some, key=keys)
     def open(self, where: int, key: str | None) -> None:
         executed["open"] += 1
-        opening = Opening(self.processes[where % 2], key)
-        self.openings.append(opening)
-        self.start(self._open(opening))
+        self._request(Opening(self.processes[where % 2], key))
 
-    async def _open(self, opening: Opening) -> None:
-        process = opening.process
-        new = new_turn(
-            self.chatbot,
-            credits=HOLD,
-            process=process.turns.relay.name,
-            idempotency_key=opening.key,
-            request_digest=opening.key or "",
-        )
-        try:
-            turn, is_new = await process.turns.open(new)
-        except (ApiError, *DATABASE_UNAVAILABLE) as error:
-            opening.error = error
-            return
-        opening.turn_id = turn.id
-        if is_new:
-            process.turns.running_turns.start(turn, cast(ModelRequest, None))
-            self.stories[turn.id] = Story(turn, process, process.models[-1])
-        if turn.id in self.stories:
-            await self._follow(self.stories[turn.id], Reader(process), turn)
+    @rule(
+        where=some,
+        key=keys,
+        finding=st.sampled_from(Knowledge),
+        seconds=st.sampled_from([0.0, 0.2, 1.0, 2.9]),
+        is_required=st.booleans(),
+        save_fault=st.sampled_from(SAVE_FAULTS),
+    )
+    def open_with_search(
+        self,
+        where: int = 0,
+        key: str | None = None,
+        finding: Knowledge = Knowledge.FOUND,
+        seconds: float = 0.0,
+        is_required: bool = False,
+        save_fault: str = "",
+    ) -> None:
+        """Open a turn that finds this after so many seconds; perhaps it answers from that alone.
+        `save_fault`: what happens when passages are saved next."""
+        executed["search"] += 1
+        self.world.save_fault = save_fault
+        chatbot = self.strict_chatbot if is_required else self.chatbot
+        search = Search(chatbot, (), QUESTION, finding=finding, seconds=seconds)
+        self._request(Opening(self.processes[where % 2], key, search))
+
+    def _request(self, opening: Opening) -> None:
+        self.openings.append(opening)
+        self.start(opening.send(self.chatbot, self.stories))
 
     @precondition(lambda self: self.stories)
     @rule(which=some, where=some, after=st.integers(min_value=0, max_value=30))
@@ -107,24 +119,12 @@ class TurnModel(RuleBasedStateMachine):
         executed["follow"] += 1
         story = self.story(which)
         told = max((reader.number for reader in story.readers), default=0)
-        reader = Reader(self.processes[where % 2], after=min(after, told))
-        self.start(self._find_and_follow(story, reader))
+        self._add_reader(story, Reader(self.processes[where % 2], after=min(after, told)))
 
-    async def _find_and_follow(self, story: Story, reader: Reader) -> None:
+    def _add_reader(self, story: Story, reader: Reader) -> Reader:
         story.readers.append(reader)
-        try:
-            turn = await reader.process.run(Turn.objects.get, id=story.turn.id)
-            await self._follow(story, reader, turn)
-        except DATABASE_UNAVAILABLE as error:
-            reader.error = error
-
-    async def _follow(self, story: Story, reader: Reader, turn: Turn) -> None:
-        if reader not in story.readers:
-            story.readers.append(reader)
-        try:
-            await reader.read(await reader.process.turns.follow(turn))
-        except ApiError as error:
-            reader.error = error
+        self.start(reader.find_and_follow(story.turn.id))
+        return reader
 
     @precondition(lambda self: self.stories)
     @rule(which=some, words=st.integers(min_value=1, max_value=4))
@@ -136,9 +136,9 @@ class TurnModel(RuleBasedStateMachine):
     @rule(which=some, words=st.integers(min_value=1, max_value=4))
     def delta(self, which: int, words: int) -> None:
         executed["delta"] += 1
-        story = self.story(which)
-        for _ in range(words):
-            self.world.loop.call(lambda: story.model.say(f" {len(story.model.said)}"))
+        if model := self.story(which).model:
+            for _ in range(words):
+                self.world.loop.call(lambda: model.say(f" {len(model.said)}"))
         self.pass_time(0.05)
 
     @precondition(lambda self: self.stories)
@@ -146,7 +146,7 @@ class TurnModel(RuleBasedStateMachine):
     def end(self, which: int, fails: bool) -> None:
         """The model ends its answer: the turn is settled."""
         executed["settle"] += 1
-        self.story(which).model.end(fails=fails)
+        self.story(which).end_model(fails=fails)
         self.pass_time(0.2)
 
     @precondition(lambda self: self.stories)
@@ -176,7 +176,13 @@ class TurnModel(RuleBasedStateMachine):
     def cut(self, is_outage: bool) -> None:
         """The answer of the next statement will be lost, perhaps because PostgreSQL goes away."""
         executed["cut"] += 1
-        self.world.cuts, self.world.cut_is_outage = 1, is_outage
+        self.world.cut(is_outage=is_outage)
+
+    @rule()
+    def lock(self) -> None:
+        """The next statement will wait for some seconds."""
+        executed["lock"] += 1
+        self.world.locks = 1
 
     @rule()
     def sweep(self) -> None:
@@ -210,6 +216,7 @@ class TurnModel(RuleBasedStateMachine):
     @invariant()
     def every_follower_is_told_the_truth(self) -> None:
         for story in self.stories.values():
+            check_sources(story)
             for reader in story.readers:
                 check_events(story, reader)
                 last = reader.interruption or (reader.events[-1] if reader.events else None)
@@ -232,25 +239,26 @@ class TurnModel(RuleBasedStateMachine):
 
     def _come_back_and_finish(self) -> None:
         """Everything is back: each follower was told an end, and a new one is told the rest."""
-        self.world.cuts = 0
+        self.world.cuts = self.world.locks = 0
+        self.world.save_fault = ""
         self.come_back()
-        self.pass_time(3.0)  # for turns whose opening was lost
+        self.pass_time(9.0)  # for turns whose opening was lost or waits, and for searches
         for story in self.stories.values():
-            story.model.end()
+            story.end_model()
         self.pass_time(60.0)
         assert [o for o in self.openings if o.waits] == []
         for story in self.stories.values():
             assert [reader for reader in story.readers if reader.waits] == []
-            for earlier in list(story.readers):
-                self._resume(story, earlier)
+            for after in {0, *(reader.number for reader in story.readers)}:
+                self._resume(story, after)
+            story.checked = None
         self.every_follower_is_told_the_truth()
         self.accounts_add_up()
         self._check_rows()
 
-    def _resume(self, story: Story, earlier: Reader) -> None:
+    def _resume(self, story: Story, after: int) -> None:
         """Whoever follows again after the last number, has the whole record in the end."""
-        reader = Reader(self.processes[0], after=earlier.number)
-        self.start(self._find_and_follow(story, reader))
+        reader = self._add_reader(story, Reader(self.processes[0], after=after))
         assert reader.is_over
         row = Turn.objects.get(id=story.turn.id)
         if row.status == TurnStatus.ABANDONED:
@@ -258,7 +266,7 @@ class TurnModel(RuleBasedStateMachine):
             assert reader.interruption.error.code == "TURN_ABANDONED"
         else:
             assert reader.interruption is None
-            assert reader.number == len(story.model.said) + 2
+            assert reader.number == len(story.said) + (3 if row.knowledge else 2)
 
     def _check_rows(self) -> None:
         """No turn runs on, none is abandoned whose process lives, and a key opens anew if its turn
@@ -267,6 +275,8 @@ class TurnModel(RuleBasedStateMachine):
         for row in rows:
             assert row.status != TurnStatus.RUNNING
             story = self.stories.get(row.id)
+            if story:
+                check_row(story, row)
             runner = next(p for p in self.all_processes if p.turns.relay.name == row.process)
             if row.status == TurnStatus.ABANDONED:
                 assert runner.is_dead or runner.was_cut_off

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-from apps.chat.engine.events import NumberedEvent, TurnEvent, TurnInterrupted
+from apps.chat.engine.events import (
+    NumberedEvent,
+    SourcesFound,
+    TurnEnded,
+    TurnEvent,
+    TurnInterrupted,
+)
+from apps.chat.engine.knowledge.retrieval import Retrieval
 from apps.chat.engine.log import TurnLog
-from apps.conversations.models import Turn
+from apps.chat.engine.prompts import build_model_request
+from apps.chatbots.models import Chatbot
+from apps.conversations.models import Knowledge, Turn
+from apps.core.errors import ApiError
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.knowledge.search.results import Passage
+from apps.llm.types import ChatMessage
+from apps.turns.citations import Retrieved
 from tests.turns.faulty_world import Model, Process
+from tests.turns.turn_factory import new_turn
+
+HOLD = 5
+QUESTION = (ChatMessage("user", "Hello"),)
+
+PASSAGES = tuple(
+    Passage(
+        chunk_ids=(f"chunk-{number}",),
+        source_id=f"source-{number}",
+        document_id="document",
+        position=number,
+        last_position=number,
+        title=f"Page {number}",
+        heading_path=(),
+        url=f"https://shop.test/{number}",
+        page=number,
+        text=f"What page {number} says.",
+        tokens=5,
+        digest=f"{number:064}",
+        score=0.03,
+        matched_by=("words", "vectors"),
+    )
+    for number in (7, 3)
+)
 
 
 @dataclass
@@ -33,6 +73,19 @@ class Reader:
                     self.events.append(event)
         self.is_over = True
 
+    async def follow(self, turn: Turn) -> None:
+        try:
+            await self.read(await self.process.turns.follow(turn))
+        except ApiError as error:
+            self.error = error
+
+    async def find_and_follow(self, turn_id: str) -> None:
+        """Follow a turn of which it has the id."""
+        try:
+            await self.follow(await self.process.run(Turn.objects.get, id=turn_id))
+        except DATABASE_UNAVAILABLE as error:
+            self.error = error
+
     @property
     def number(self) -> int:
         """The number of the last event that it has."""
@@ -43,14 +96,64 @@ class Reader:
         return not (self.is_over or self.error or self.process.is_dead)
 
 
+@dataclass(frozen=True)
+class Search(Retrieval):
+    """A search that takes so many seconds, and finds what the test wants."""
+
+    finding: Knowledge = Knowledge.FOUND
+    seconds: float = 0.0
+
+    async def run(self) -> Retrieved:
+        await asyncio.sleep(self.seconds)
+        passages = PASSAGES if self.finding == Knowledge.FOUND else ()
+        return Retrieved(self.finding, round(self.seconds * 1000), passages)
+
+
 @dataclass
 class Story:
-    """One turn: who runs it, what its model said, and who reads it."""
+    """One turn: who runs it, what it searches for, and who reads it."""
 
     turn: Turn
     process: Process
-    model: Model
+    search: Search | None = None
     readers: list[Reader] = field(default_factory=list)
+    checked: SourcesFound | None = None
+
+    @property
+    def model(self) -> Model | None:
+        """None as long as no model is asked."""
+        return self.process.models.get(self.turn.id)
+
+    @property
+    def sources(self) -> SourcesFound | None:
+        """What its readers were told of its search, None as long as that is nothing."""
+        return next(self._told_sources(), None)
+
+    def _told_sources(self) -> Iterator[SourcesFound]:
+        for reader in self.readers:
+            for event in reader.events:
+                if isinstance(event, SourcesFound):
+                    yield event
+                elif isinstance(event, TurnEnded) and event.knowledge:
+                    yield SourcesFound(event.knowledge, event.sources)
+
+    @property
+    def has_fixed_reply(self) -> bool:
+        """Whether its answer is the owner's sentence, for which no model is asked."""
+        sources = self.sources
+        is_empty = sources is not None and sources.knowledge == Knowledge.NOTHING_FOUND
+        return is_empty and self.search is not None and self.search.is_required
+
+    @property
+    def said(self) -> list[str]:
+        """The pieces of its answer so far."""
+        if self.search and self.has_fixed_reply:
+            return [self.search.not_found_reply]
+        return self.model.said if self.model else []
+
+    def end_model(self, *, fails: bool = False) -> None:
+        if self.model:
+            self.model.end(fails=fails)
 
 
 @dataclass
@@ -59,8 +162,35 @@ class Opening:
 
     process: Process
     key: str | None
+    search: Search | None = None
     turn_id: str = ""
     error: BaseException | None = None
+
+    async def send(self, chatbot: Chatbot, stories: dict[str, Story]) -> None:
+        """Open the turn, or find the one of the key, and follow it. A new one is added to the
+        stories."""
+        turns = self.process.turns
+        new = new_turn(
+            chatbot,
+            credits=HOLD,
+            process=turns.relay.name,
+            idempotency_key=self.key,
+            request_digest=self.key or "",
+        )
+        try:
+            turn, is_new = await turns.open(new)
+        except (ApiError, *DATABASE_UNAVAILABLE) as error:
+            self.error = error
+            return
+        self.turn_id = turn.id
+        if is_new:
+            request = replace(build_model_request(chatbot, QUESTION), user=turn.id)
+            turns.running_turns.start(turn, request, self.search)
+            stories[turn.id] = Story(turn, self.process, self.search)
+        if turn.id in stories:
+            reader = Reader(self.process)
+            stories[turn.id].readers.append(reader)
+            await reader.follow(turn)
 
     @property
     def waits(self) -> bool:

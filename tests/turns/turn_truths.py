@@ -4,29 +4,56 @@ from __future__ import annotations
 
 from apps.chat.engine.events import (
     AnswerDelta,
+    NumberedEvent,
+    SourcesFound,
     TurnEnded,
     TurnEvent,
     TurnFailed,
     TurnInterrupted,
     TurnStarted,
 )
-from apps.conversations.models import Turn, TurnStatus
+from apps.conversations.citations import AnswerSource
+from apps.conversations.models import Citation, Knowledge, Turn, TurnStatus
 from apps.conversations.queries import get_answer_text
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from tests.turns.turn_stories import Reader, Story
+from tests.turns.turn_stories import PASSAGES, Reader, Story
+
+PRICE = 2
+"""Credits for an answer."""
 
 
 def check_events(story: Story, reader: Reader) -> None:
-    """One number, one event: those that the model said, in order and without a gap."""
-    for number, event in enumerate(reader.events, reader.after + 1):
-        if number == 1:
-            assert isinstance(event, TurnStarted)
-        elif isinstance(event, AnswerDelta):
-            assert event.text == story.model.said[number - 2]
-        else:
-            assert number == len(story.model.said) + 2
-            assert event is reader.events[-1]
+    """One number, one event: the sources that all are told, and what the model said, in order and
+    without a gap."""
+    turn, sources = story.turn, story.sources
+    expected: list[NumberedEvent] = [
+        TurnStarted(turn.conversation_id, turn.message_id, turn.id),
+        *([sources] if sources else []),
+        *map(AnswerDelta, story.said),
+    ]
+    told = list(reader.events)
+    if told and isinstance(told[-1], TurnEnded | TurnFailed):
+        told.pop()
+        assert reader.number == len(expected) + 1
+    assert told == expected[reader.after : reader.after + len(told)]
+
+
+def check_sources(story: Story) -> None:
+    """The sources that were told are those that were found, and are stored."""
+    sources, search = story.sources, story.search
+    if sources is None or sources is story.checked:
+        return
+    assert search is not None
+    if search.finding != Knowledge.FOUND or sources.knowledge != Knowledge.UNAVAILABLE:
+        assert sources.knowledge == search.finding
+    told: list[AnswerSource] = []
+    if sources.knowledge == Knowledge.FOUND:
+        stored = list(Citation.objects.filter(turn_id=story.turn.id).order_by("number"))
+        assert [each.text for each in stored] == [passage.text for passage in PASSAGES]
+        told = [AnswerSource.from_citation(each) for each in stored]
+    assert list(sources.sources) == told
+    story.checked = sources
 
 
 def check_end(story: Story, last: TurnEvent | None, row: Turn) -> None:
@@ -34,14 +61,32 @@ def check_end(story: Story, last: TurnEvent | None, row: Turn) -> None:
     match last:
         case TurnEnded() as ended:
             assert row.status in (TurnStatus.COMPLETED, TurnStatus.STOPPED)
-            assert ended.response == "".join(story.model.said) == get_answer_text(row)
+            assert ended.response == "".join(story.said) == get_answer_text(row)
             assert ended.charged == row.credits_charged == _charged_for(row)
+            assert ended.charged == _price(story, ended.response)
+            sources = story.sources or SourcesFound("", ())
+            assert sources == SourcesFound(ended.knowledge, ended.sources)
+            assert row.knowledge == ended.knowledge
         case TurnFailed() as failed:
             assert (row.status, row.error_code) == (TurnStatus.FAILED, failed.error.code)
             assert _charged_for(row) == 0
+            if failed.error.code == "KNOWLEDGE_UNAVAILABLE":
+                assert story.search
+                assert story.search.is_required
+                assert row.knowledge == Knowledge.UNAVAILABLE
         case TurnInterrupted() as interrupted if interrupted.error.code == "TURN_ABANDONED":
             assert story.process.is_dead or story.process.was_cut_off
             assert row.status == TurnStatus.ABANDONED
+            assert _charged_for(row) == _price(story, get_answer_text(row))
+
+
+def check_row(story: Story, row: Turn) -> None:
+    """What is stored of a search is what was told. A process that died may have told more."""
+    told = story.sources.knowledge if story.sources else ""
+    if row.status == TurnStatus.ABANDONED:
+        assert row.knowledge in ("", told)
+    else:
+        assert row.knowledge == told
 
 
 def check_account(workspace_id: str) -> None:
@@ -50,6 +95,10 @@ def check_account(workspace_id: str) -> None:
     running = Turn.objects.filter(workspace_id=workspace_id, status=TurnStatus.RUNNING)
     assert account.held == sum(running.values_list("credits_held", flat=True))
     assert account.balance == ledger_sum(workspace_id)
+
+
+def _price(story: Story, answer: str) -> int:
+    return PRICE if answer and not story.has_fixed_reply else 0
 
 
 def _charged_for(turn: Turn) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 
 from apps.conversations.exports.queries import matching_conversations
-from apps.conversations.models import Citation, Message, Role
+from apps.conversations.models import Citation, Knowledge, Message, Role
 from apps.conversations.models.export import Export, ExportFormat
 from apps.conversations.schemas.sources import answer_sources
 from apps.core.csv_text import csv_lines
@@ -131,9 +131,10 @@ def _is_answer_with_knowledge(row: Mapping[str, Any]) -> bool:
 
 
 def _citations(export: Export, rows: list[dict[str, Any]]) -> Mapping[str, list[Citation]]:
-    """The citations of the answers, by the turn's id. Makes no query if no turn has any."""
+    """The citations that the answers told, by the turn's id. Makes no query if there are none."""
     found: dict[str, list[Citation]] = defaultdict(list)
-    turn_ids = [row["turn_id"] for row in rows if _is_answer_with_knowledge(row)]
+    answers = (row for row in rows if row["role"] == Role.ASSISTANT)
+    turn_ids = [row["turn_id"] for row in answers if row["turn__knowledge"] == Knowledge.FOUND]
     if turn_ids:
         citations = Citation.objects.filter(workspace_id=export.workspace_id, turn_id__in=turn_ids)
         for citation in citations.order_by("turn_id", "number"):

@@ -25,6 +25,7 @@ from apps.conversations.errors import TurnNotRunning
 from apps.conversations.models import Knowledge, Turn, TurnStatus
 from apps.core.errors import ApiError, InternalError, ServiceUnavailable
 from apps.infrastructure.logging import get_logger
+from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
 from apps.llm.errors import ProviderError
 from apps.llm.types import DeltaHandler, ModelRequest, TextDelta, Usage
 from apps.turns.citations import Retrieved
@@ -37,10 +38,9 @@ log = get_logger(__name__)
 
 SETTLE_PATIENCE_SECONDS = 10.0
 """How long callers wait for a turn that cannot be settled, before they are told to come again."""
-
-
 SAVE_SECONDS = 2.0
 """How long the passages that were found may take to be stored."""
+SAVE_RETRY_SECONDS = 0.1
 
 
 class Completing(Protocol):
@@ -94,9 +94,9 @@ class RunningTurn:
     def progress(self) -> Progress:
         """The answer and its usage so far, to be saved."""
         usage = self._usage
-        return Progress(
-            list(self._deltas), usage.input_tokens, usage.output_tokens, self._knowledge
-        )
+        # A fixed reply is free. Were it saved and the process died, it would be charged.
+        deltas = [] if self._is_fixed_reply else list(self._deltas)
+        return Progress(deltas, usage.input_tokens, usage.output_tokens, self._knowledge)
 
     @property
     def _usage(self) -> Usage:
@@ -156,6 +156,8 @@ class RunningTurn:
                 await self._retrieve(self._retrieval)
             if self._model is not None:
                 await self._model.run()
+        except TurnNotRunning:
+            raise
         except KnowledgeUnavailable as unavailable:
             return unavailable
         except ProviderError as failure:
@@ -172,14 +174,7 @@ class RunningTurn:
     async def _retrieve(self, retrieval: Retrieval) -> None:
         """Search for passages, tell of them, and prepare the request to the model or the fixed
         reply. Raises KnowledgeUnavailable if there can be no answer without them."""
-        retrieved = await retrieval.run()
-        try:
-            async with asyncio.timeout(SAVE_SECONDS):
-                await self._database.save_passages(self.turn, retrieved)
-        except Exception as error:
-            # Only what is stored is shown: the model is asked without passages.
-            log.warning("passages_not_saved", reason=type(error).__name__)
-            retrieved = Retrieved(Knowledge.UNAVAILABLE, retrieved.milliseconds)
+        retrieved = await self._store(await retrieval.run())
         self._told = SourcesFound(retrieved.knowledge, answer_sources(retrieved))
         self.log.append(self._told)
         if retrieval.is_required and retrieved.knowledge == Knowledge.UNAVAILABLE:
@@ -190,6 +185,27 @@ class RunningTurn:
             return
         request = replace(self._request, messages=retrieval.prompt(retrieved))
         self._model = self._start_completion(request, self._on_delta)
+
+    async def _store(self, retrieved: Retrieved) -> Retrieved:
+        """Store what was found, and return what may be told. Raises TurnNotRunning if the sweep was
+        earlier."""
+        try:
+            async with asyncio.timeout(SAVE_SECONDS):
+                await self._save_when_available(retrieved)
+        except TurnNotRunning:
+            raise
+        except Exception as error:
+            log.warning("passages_not_saved", reason=type(error).__name__)
+            if retrieved.passages:  # only what is stored is shown
+                return Retrieved(Knowledge.UNAVAILABLE, retrieved.milliseconds)
+        return retrieved
+
+    async def _save_when_available(self, retrieved: Retrieved) -> None:
+        while True:
+            try:
+                return await self._database.save_passages(self.turn, retrieved)
+            except DATABASE_UNAVAILABLE:
+                await asyncio.sleep(SAVE_RETRY_SECONDS)
 
     def _on_delta(self, delta: TextDelta) -> None:
         if not self._deltas:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,17 @@ def test_redirect_into_a_private_network_is_refused(site: Site, location: str, c
     )
     assert found.code == code
     assert site.requests == ["/robots.txt", "/"]
+
+
+def test_nothing_is_requested_after_the_end(site: Site) -> None:
+    """What robots.txt says is not taken for unknown afterwards."""
+    site.pages["/"] = page()
+    assert failure(site.url, ends_at=time.monotonic() - 1).code == "out_of_time"
+    assert site.requests == []
+    assert fetch_page(site.url, options=options()).body == html()
+
+
+def test_request_ends_by_the_end(site: Site) -> None:
+    site.pages["/"] = Page(pieces=dripping)
+    assert robots_of(f"{site.url}/", options()).is_allowed(f"{site.url}/")
+    assert failure(site.url, ends_at=time.monotonic() + 0.3).code == "out_of_time"

@@ -69,7 +69,7 @@ def preview(
         left_out=(*left_out, *forbidden)[:max_urls],
         found=len(urls) + max(0, len(waiting) - max_urls),
         is_partial=not frontier.is_ended,
-        problem=problem or ("" if urls else frontier.problem),
+        problem=problem or ("" if urls else frontier.problem or frontier.last_failure),
     )
 
 

@@ -70,3 +70,9 @@ def test_preview_of_a_sitemap(open_site: OpenSite) -> None:
     frontier = start_sitemap(f"{site.url}/map.xml")
     shown = preview(frontier, rules=CrawlRules(), options=options(), seconds=20, max_urls=2)
     assert shown.urls == (f"{site.url}/a", f"{site.url}/b")
+
+
+def test_preview_says_that_the_site_does_not_answer(open_site: OpenSite) -> None:
+    shown = preview_of(open_site({"/": Page(status=503)}))
+    assert (shown.urls, shown.is_partial) == ((), True)
+    assert "503" in shown.problem

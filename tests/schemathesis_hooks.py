@@ -37,6 +37,7 @@ schemathesis.openapi.format(
     "phone", st.integers(0, 999).map(lambda number: f"+442079460{number:03}")
 )
 schemathesis.openapi.format("webhook-url", _word.map("https://hooks.example.com/{}".format))
+schemathesis.openapi.format("page-url", _word.map("http://127.0.0.1:9/{}".format))
 
 
 @schemathesis.hook
@@ -57,10 +58,12 @@ def before_call(_context: schemathesis.HookContext, case: Case, _options: dict[s
         _make_visible(case)
         _set_idempotency_key(case)
         _remove_resume_position(case)
+        _change_only_titles_of_sources(case)
     if not _is_stateful(case):
         _use_existing_ids(case)
     if isinstance(case.body, dict):
         _make_body_acceptable(case, case.body)
+        _attach_existing_bases(case, case.body)
 
 
 @schemathesis.hook
@@ -95,6 +98,13 @@ def _set_idempotency_key(case: Case) -> None:
     number = next(_count)
     if case.headers and "Idempotency-Key" in case.headers and number % 4:
         case.headers["Idempotency-Key"] = f"{KEY_ID}-{number}"
+
+
+def _change_only_titles_of_sources(case: Case) -> None:
+    """Each type of source has other fields."""
+    is_change = case.operation.label == "PATCH /api/v1/sources/{sourceId}"
+    if is_change and isinstance(case.body, dict):
+        case.body = {name: value for name, value in case.body.items() if name == "title"}
 
 
 def _remove_resume_position(case: Case) -> None:
@@ -135,6 +145,12 @@ def _make_body_acceptable(case: Case, body: dict[str, Any]) -> None:
         _end_with_user_message(body["messages"][-1])
     if body.get("stream") is False and "ai-sdk" in _protocols(case):
         body["stream"] = True
+
+
+def _attach_existing_bases(case: Case, body: dict[str, Any]) -> None:
+    """An unknown knowledge base is a 400, and in sequences every one may be deleted."""
+    if isinstance(body.get("knowledgeBaseIds"), list) and _is_valid(case):
+        body["knowledgeBaseIds"] = [] if _is_stateful(case) else [IDS["knowledgeBaseId"]]
 
 
 def _end_with_user_message(message: dict[str, Any]) -> None:

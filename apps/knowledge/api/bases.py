@@ -35,7 +35,7 @@ from apps.knowledge.schemas.search import (
     SearchResultSchema,
     SearchSchema,
 )
-from apps.knowledge.schemas.sources import CrawlPreviewSchema, PreviewCrawlSchema
+from apps.knowledge.schemas.sources import CrawlPreviewSchema, PreviewCrawl
 from apps.knowledge.search.services import search
 from apps.knowledge.services import bases as services
 from apps.knowledge.services import web
@@ -155,7 +155,7 @@ def reindex_knowledge_base(
     openapi_extra=WITHOUT_IDEMPOTENCY,
 )
 def preview_crawl(
-    request: HttpRequest, knowledge_base_id: str, body: PreviewCrawlSchema
+    request: HttpRequest, knowledge_base_id: str, body: PreviewCrawl
 ) -> SuccessSchema[CrawlPreviewSchema]:
     """What a website or sitemap would bring, before it is added. Takes up to ten seconds."""
     base = find_base(request, knowledge_base_id)

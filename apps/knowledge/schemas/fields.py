@@ -7,7 +7,7 @@ from ninja.files import UploadedFile
 from pydantic import AfterValidator, Field, PlainValidator
 
 from apps.api_kit.schemas import ACCEPT_WHOLE_FLOAT, StorableText, single_line_field
-from apps.core.text import NOT_BLANK_PATTERN, single_line
+from apps.core.text import NOT_BLANK_PATTERN, require_storable, single_line
 from apps.knowledge.models.sources import MAX_URL_LENGTH
 from apps.knowledge.services.sources import MAX_QUESTION_LENGTH, MAX_QUESTIONS, MAX_TEXT_LENGTH
 from apps.knowledge.services.web import MAX_DEPTH, MAX_PAGES, MAX_PATTERN_LENGTH, MAX_PATTERNS
@@ -39,7 +39,9 @@ FormFile = Annotated[UploadedFile, PlainValidator(_require_file)]
 """A file of a form."""
 _URL = {"format": "page-url", "examples": ["https://shop.example/help"]}
 Url = Annotated[
-    StorableText, Field(min_length=1, max_length=MAX_URL_LENGTH, json_schema_extra=_URL)
+    str,
+    AfterValidator(require_storable),
+    Field(min_length=8, max_length=MAX_URL_LENGTH, json_schema_extra=_URL),
 ]
 RefreshEvery = Literal["never", "daily", "weekly"]
 MaxPages = Annotated[int, Field(ge=1, le=MAX_PAGES), ACCEPT_WHOLE_FLOAT]

@@ -99,15 +99,24 @@ class UpdateSourceSchema(RequestSchema):
     refresh_every: RefreshEvery = "never"
 
 
-class PreviewCrawlSchema(RequestSchema):
-    """A sitemap or website that is not a source yet. A sitemap has no `maxDepth`."""
+class PreviewSitemapSchema(RequestSchema):
+    """A sitemap that is not a source yet."""
 
-    type: Literal["sitemap", "crawl"]
+    type: Literal["sitemap"]
     url: Url
     max_pages: MaxPages | None = None
-    max_depth: MaxDepth | None = None
     include: PathPatterns | None = None
     exclude: PathPatterns | None = None
+
+
+class PreviewWebsiteSchema(PreviewSitemapSchema):
+    """A website that is not a source yet."""
+
+    type: Literal["crawl"]  # type: ignore[assignment]
+    max_depth: MaxDepth | None = None
+
+
+PreviewCrawl = Annotated[PreviewSitemapSchema | PreviewWebsiteSchema, Discriminator("type")]
 
 
 class LeftOutPageSchema(ResponseSchema):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.audit.services import Actor, record_change
 from apps.core.ids import new_id
 from apps.core.text import legible_file_name
+from apps.infrastructure.postgres.binary_values import execute_with_binary
 from apps.infrastructure.postgres.rows import first_or_raise
 from apps.infrastructure.task_queue import send_task_on_commit
 from apps.knowledge.errors import SourceNotFound
@@ -18,7 +19,6 @@ from apps.knowledge.models import (
     KnowledgeBase,
     RefreshInterval,
     Source,
-    SourceFile,
     SourceStatus,
     SourceType,
 )
@@ -38,6 +38,12 @@ MAX_FILE_BYTES = 20 * 2**20
 
 _TOO_MANY_SOURCES = "{} has at most {:,} {}. Delete one first."
 _TOO_MANY_BYTES = "{} keeps at most {:,} MiB of files. Delete a source first."
+
+
+_INSERT_FILE = """
+INSERT INTO knowledge_sourcefile (source_id, workspace_id, name, content_type, size, body)
+VALUES (%(source)s, %(workspace)s, %(name)s, %(content_type)s, %(size)s, %(body)b)
+"""
 
 
 def add_text(*, base: KnowledgeBase, title: str, text: str, actor: Actor) -> Source:
@@ -104,13 +110,16 @@ def add_file(
     if stored_file_bytes(base.workspace_id) + len(body) > limit.value:
         raise LimitReached(_TOO_MANY_BYTES.format(limit.holder, limit.value // 2**20))
     source = _add(base, actor, type=SourceType.FILE, title=title or name)
-    SourceFile.objects.create(
-        source=source,
-        workspace_id=base.workspace_id,
-        name=name,
-        content_type=legible_file_name(content_type[:200], default=""),
-        size=len(body),
-        body=body,
+    execute_with_binary(
+        _INSERT_FILE,
+        {
+            "source": source.id,
+            "workspace": base.workspace_id,
+            "name": name,
+            "content_type": legible_file_name(content_type[:200], default=""),
+            "size": len(body),
+            "body": body,
+        },
     )
     return source
 

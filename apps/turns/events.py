@@ -26,7 +26,7 @@ def turn_settled(turn: Turn, settlement: Settlement, *, charged: int) -> Row:
         return _event_columns(EventType.TURN_FAILED, _ids(turn) | data)
     if not settlement.text:
         return {}
-    answer = {
+    answer: dict[str, Any] = {
         "messageId": turn.message_id,
         "response": settlement.text,
         "finishReason": settlement.finish_reason,

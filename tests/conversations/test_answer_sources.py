@@ -38,12 +38,25 @@ def make_turn_with_sources(chatbot: Chatbot, answer: str = "Yes [2].", **fields:
 
 
 def expected_sources(*, cited: set[int]) -> list[dict[str, Any]]:
-    returns = {"sourceId": "c1", "title": "Returns", "url": ADDRESS, "page": None}
-    handbook = {"sourceId": "c2", "title": "Handbook", "url": None, "page": 7}
-    quotes = ("Thirty.", "word " * 58 + "word…")
     return [
-        {"number": number, **source, "quote": quote, "cited": number in cited}
-        for number, (source, quote) in enumerate(zip((returns, handbook), quotes, strict=True), 1)
+        {
+            "number": 1,
+            "sourceId": "c1",
+            "title": "Returns",
+            "url": ADDRESS,
+            "page": None,
+            "quote": "Thirty.",
+            "cited": 1 in cited,
+        },
+        {
+            "number": 2,
+            "sourceId": "c2",
+            "title": "Handbook",
+            "url": None,
+            "page": 7,
+            "quote": "word " * 58 + "word…",
+            "cited": 2 in cited,
+        },
     ]
 
 

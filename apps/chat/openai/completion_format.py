@@ -47,7 +47,7 @@ _PARAM_BY_CODE = {
 
 def format_completion(ended: TurnEnded, *, model: str, created: int) -> Body:
     """The whole answer as a `chat.completion`. `created`: Unix seconds."""
-    message = {"role": "assistant", "content": ended.response, "refusal": None}
+    message: Body = {"role": "assistant", "content": ended.response, "refusal": None}
     if ended.knowledge:
         message["annotations"] = url_citations(ended)
     return {

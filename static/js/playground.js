@@ -2,6 +2,8 @@
 // chatbot with these changes. Each has its own conversation.
 
 import { isComposing } from "./keys.js";
+import { markdownFragment } from "./markdown.js";
+import { AnswerSources } from "./sources.js";
 import { StreamedMarkdown } from "./streamed_markdown.js";
 
 const root = document.querySelector("[data-playground]");
@@ -59,13 +61,17 @@ const curl = (body) => {
 };
 
 const PAUSE_MS = 200;
+const sourceTemplate = document.querySelector("#source");
 
 // A streamed answer. Its text is rendered at most once per animation frame.
 class Answer {
   constructor(pane) {
     this.pane = pane;
     this.element = appendMessage(pane, "answer");
-    this.markdown = new StreamedMarkdown(this.element.querySelector(".text"));
+    const turnUrl = (turnId) => `${root.dataset.conversations}/${pane.conversationId}/turns/${turnId}`;
+    this.sources = new AnswerSources(this.element.querySelector(".sources"), sourceTemplate, turnUrl);
+    const render = (text) => this.sources.link(markdownFragment(text));
+    this.markdown = new StreamedMarkdown(this.element.querySelector(".text"), render);
     this.text = "";
     this.startedAt = performance.now();
     this.firstTokenMs = null;
@@ -90,7 +96,12 @@ class Answer {
     await this.markdown.end();
     scrollToEnd(this.pane);
   }
-  async end({ response, usage, credits, finishReason }) {
+  showSources(found, turnId) {
+    this.sources.show(found, turnId);
+    scrollToEnd(this.pane);
+  }
+  async end({ response, usage, credits, finishReason, sources }) {
+    this.sources.mark(sources);
     if (response !== this.text) {
       this.markdown.clear();
       this.markdown.add(response);
@@ -146,7 +157,8 @@ const sendMessage = async (pane, message) => {
         pane.conversationId = event.conversationId;
         pane.turnId = event.turnId;
         if (stopButton.disabled) stop(pane);
-      } else if (event.type === "message.delta") answer.add(event.delta);
+      } else if (event.type === "message.sources") answer.showSources(event, pane.turnId);
+      else if (event.type === "message.delta") answer.add(event.delta);
       else if (event.type === "message.end") await answer.end(event.data);
       else if (event.type === "error") await answer.fail(event.error, event.code, requestId);
     }

@@ -43,10 +43,11 @@ const divide = (text, fence) => {
   return { begin, first: ends.find((end) => end > begin.length) ?? text.length };
 };
 
-// Finished blocks are rendered once, the last one again and again.
+// Finished blocks are rendered once, the last one again and again. `render` makes a fragment of text.
 export class StreamedMarkdown {
-  constructor(element) {
+  constructor(element, render = markdownFragment) {
     this.element = element;
+    this.render = render;
     this.clear();
   }
   clear() {
@@ -89,12 +90,12 @@ export class StreamedMarkdown {
   finish(length, begin = "") {
     const text = this.tail.slice(0, length);
     this.tail = begin + this.tail.slice(length);
-    this.replaceTail(markdownFragment(text));
+    this.replaceTail(this.render(text));
     this.tailNodes = [];
     this.renderedLength = 0;
   }
   renderTail() {
-    this.replaceTail(markdownFragment(this.tail));
+    this.replaceTail(this.render(this.tail));
     this.renderedLength = this.tail.length;
   }
   replaceTail(fragment) {

@@ -40,7 +40,7 @@ VIEWPORT_PAGES = (*OVERLAY_PAGES, "playground", "compare")
 """Pages laid out to the viewport's height."""
 SECOND_FACTOR_PAGES = ("mfa_generate_recovery_codes",)
 """Pages captured only with two-factor authentication enabled."""
-ANSWER = """Yes, until the parcel is handed over to the carrier:
+ANSWER = """Yes, until the parcel is handed over to the carrier [1]:
 
 1. Open **Your orders** and choose the order.
 2. Choose *Change address*, and save.
@@ -96,9 +96,11 @@ def _seed(api_base: str) -> DemoAccount:
     from django.core.management import call_command
 
     from apps.demo.seed import seed_demo
+    from apps.knowledge.pipeline.indexing import index_sources
 
     call_command("migrate", verbosity=0)
     demo = seed_demo(base_url="", model_api_base=api_base, previous={})
+    index_sources(max_seconds=60)
     return DemoAccount(demo["workspace"], demo["owner_email"], demo["owner_password"])
 
 
@@ -177,6 +179,8 @@ def _capture_variant(
 def _page_paths(demo: DemoAccount) -> dict[str, str]:
     from apps.chatbots.models import Chatbot
     from apps.chatbots.queries import versions_for
+    from apps.conversations.models import Turn
+    from apps.conversations.unanswered.queries import unanswered_questions
     from apps.demo.seed import MODEL
     from apps.leads.models import Lead
     from apps.workspaces.models import Invitation, Workspace
@@ -195,11 +199,15 @@ def _page_paths(demo: DemoAccount) -> dict[str, str]:
         version_id=version.id,
         lead_id=lead.id,
         conversation_id=str(lead.conversation_id),
+        turn_id=unanswered_questions(workspace.id)[0].turn_id,
         page="quickstart",
         token=invitation_token(Invitation.objects.get(workspace=workspace)),
     )
     paths = {each.name.rpartition(":")[2]: each.path for each in page_urls(arguments)}
-    playground_chatbot = Chatbot.objects.get(workspace=workspace, language_model__name=MODEL)
+    with_model = Chatbot.objects.filter(workspace=workspace, language_model__name=MODEL)
+    playground_chatbot = with_model.get(name="Order support")
+    turns = Turn.objects.filter(workspace=workspace, knowledge="found", status="completed")
+    answered = turns.latest("created_at").conversation_id
     root = f"/w/{demo.slug}"
     for duplicate in ("docs_page", "developers_page"):
         paths.pop(duplicate, None)
@@ -207,6 +215,7 @@ def _page_paths(demo: DemoAccount) -> dict[str, str]:
         **paths,
         "playground": f"{root}/chatbots/{playground_chatbot.id}/playground",
         "compare": f"{root}/chatbots/{playground_chatbot.id}/playground",
+        "answer_sources": f"{root}/conversations/{answered}",
         "palette": f"{root}/",
         "key_created": f"{root}/keys",
         "request": f"{root}/requests",
@@ -303,6 +312,7 @@ ACTIONS: dict[str, Callable[[Page], None]] = {
     "key_created": _create_key,
     "request": _find_request,
     "conversation": lambda page: page.locator(".receipt summary").first.click(),
+    "answer_sources": lambda page: page.locator("a.cite").first.click(),
     "conversation_filters": lambda page: page.get_by_text("More filters").click(),
     "settings_erase": _open_erase_dialog,
     "sidebar": _open_sidebar,

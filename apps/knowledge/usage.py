@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Count, Sum
 
+from apps.credits.models import Plan
 from apps.credits.queries import plan_of
 from apps.knowledge.models import Source, SourceFile
 
@@ -59,15 +60,13 @@ def stored_file_bytes(workspace_id: str) -> int:
 
 def knowledge_limits(workspace_id: str) -> KnowledgeLimits:
     """The limits of the workspace's plan, or the server's where the plan has none."""
-    plan = plan_of(workspace_id)
+    plan = plan_of(workspace_id) or Plan()
 
     def limit(of_plan: int | None, of_server: int) -> Limit:
-        if plan is None or of_plan is None:
-            return Limit(of_server, "")
-        return Limit(of_plan, plan.name)
+        return Limit(of_server, "") if of_plan is None else Limit(of_plan, plan.name)
 
     return KnowledgeLimits(
-        sources=limit(plan and plan.max_sources, settings.MAX_SOURCES),
-        file_bytes=limit(plan and plan.max_knowledge_bytes, settings.MAX_KNOWLEDGE_BYTES),
-        chunks=limit(plan and plan.max_chunks, settings.MAX_CHUNKS),
+        sources=limit(plan.max_sources, settings.MAX_SOURCES),
+        file_bytes=limit(plan.max_knowledge_bytes, settings.MAX_KNOWLEDGE_BYTES),
+        chunks=limit(plan.max_chunks, settings.MAX_CHUNKS),
     )

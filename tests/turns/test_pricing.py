@@ -36,6 +36,14 @@ def test_turn_without_text_costs_its_tokens_unless_it_failed(
     assert price(status, "") == charged
 
 
+@pytest.mark.parametrize("status", TurnStatus)
+def test_fixed_reply_is_free(status: TurnStatus) -> None:
+    turn = Turn(
+        credits_per_reply=3, credits_per_1k_input=0, credits_per_1k_output=0, credits_held=9
+    )
+    assert price_of(turn, Settlement(status=status, text="Please call us.", is_free=True)) == 0
+
+
 def test_what_the_provider_failed_is_free() -> None:
     assert price(FAILED, "Half an") == 0
 

@@ -28,12 +28,14 @@ from apps.core.ids import new_id
 from apps.infrastructure.postgres.pool import connection_parameters
 from apps.infrastructure.postgres.threads import in_thread
 from apps.turns import sql as statements
+from apps.turns.citations import SAVE_PASSAGES, build_row
 from apps.turns.heartbeat import Progress, save_progress
 from apps.turns.history import LOAD_HISTORY
 from apps.turns.open import open_turn
 from apps.turns.settle import settle_turn
 from apps.turns.sweep import sweep_turns
 from apps.turns.types import Settlement
+from tests.turns.passages import FOUND
 from tests.turns.turn_factory import complete_turn, expire_heartbeat, make_running_turn, new_turn
 
 FEW_PAGES = 16
@@ -233,6 +235,7 @@ async def test_batched_statements_use_indexes(
         (LOAD_HISTORY, json.dumps([history_input])),
         statements.lock_accounts([open_input]),
         (statements.OPEN, json.dumps([open_input])),
+        (SAVE_PASSAGES, statements.encode_rows([build_row(running, FOUND)])),
         (statements.SETTLE, json.dumps([settle_input])),
     )
     for statement, parameter in inputs:

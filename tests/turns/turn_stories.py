@@ -20,34 +20,14 @@ from apps.chatbots.models import Chatbot
 from apps.conversations.models import Knowledge, Turn
 from apps.core.errors import ApiError
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
-from apps.knowledge.search.results import Passage
 from apps.llm.types import ChatMessage
 from apps.turns.citations import Retrieved
 from tests.turns.faulty_world import Model, Process
+from tests.turns.passages import PASSAGES
 from tests.turns.turn_factory import new_turn
 
 HOLD = 5
 QUESTION = (ChatMessage("user", "Hello"),)
-
-PASSAGES = tuple(
-    Passage(
-        chunk_ids=(f"chunk-{number}",),
-        source_id=f"source-{number}",
-        document_id="document",
-        position=number,
-        last_position=number,
-        title=f"Page {number}",
-        heading_path=(),
-        url=f"https://shop.test/{number}",
-        page=number,
-        text=f"What page {number} says.",
-        tokens=5,
-        digest=f"{number:064}",
-        score=0.03,
-        matched_by=("words", "vectors"),
-    )
-    for number in (7, 3)
-)
 
 
 @dataclass

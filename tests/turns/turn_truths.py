@@ -17,7 +17,8 @@ from apps.conversations.models import Citation, Knowledge, Turn, TurnStatus
 from apps.conversations.queries import get_answer_text
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for, ledger_sum
-from tests.turns.turn_stories import PASSAGES, Reader, Story
+from tests.turns.passages import PASSAGES
+from tests.turns.turn_stories import Reader, Story
 
 PRICE = 2
 """Credits for an answer."""

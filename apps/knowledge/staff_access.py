@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.audit.services import Actor
 from apps.audit.staff_access import record_reading
-from apps.knowledge.models import Chunk, Source
+from apps.knowledge.models import Chunk, Source, SourceFile
 from apps.knowledge.queries import live_chunks
 
 MAX_CHUNKS = 500
@@ -29,6 +29,7 @@ def read_with_reason(*, source: Source, actor: Actor, reason: str) -> SourceRead
     fewer than 10 characters.
     """
     record_reading(source, actor=actor, action="source.read", reason=reason)
-    file = source.file if hasattr(source, "file") else None
+    files = SourceFile.objects.filter(workspace_id=source.workspace_id, source=source)
+    file_name = files.values_list("name", flat=True).first() or ""
     chunks = list(live_chunks(source).defer("words")[:MAX_CHUNKS])
-    return SourceReading(source, file.name if file else "", chunks)
+    return SourceReading(source, file_name, chunks)

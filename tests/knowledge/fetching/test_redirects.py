@@ -8,6 +8,7 @@ import pytest
 
 from apps.knowledge.fetching.errors import FetchFailed
 from apps.knowledge.fetching.pages import fetch_page
+from apps.knowledge.fetching.robots import robots_of
 from tests.knowledge.fetching.conftest import OpenSite, options
 from tests.knowledge.site import Page, page, redirect
 
@@ -20,6 +21,7 @@ def test_slow_redirects_end(open_site: OpenSite) -> None:
         return page() if path == "/5" else redirect(f"/{int(path[1:]) + 1}")
 
     site = open_site({"/robots.txt": Page(status=404)}, make=slow)
+    robots_of(f"{site.url}/1", options())  # so that only the redirects can be too slow
     with pytest.raises(FetchFailed) as failure:
         fetch_page(f"{site.url}/1", options=options(seconds=0.8))
     assert (failure.value.code, failure.value.is_temporary) == ("timed_out", True)

@@ -9,12 +9,13 @@ from threading import Event
 import pytest
 
 from apps.audit.services import SYSTEM
+from apps.knowledge.fetching.robots import robots_of
 from apps.knowledge.fetching.types import FetchOptions
 from apps.knowledge.models import KnowledgeBase, Source, SourceType
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.queries import documents_of
 from apps.knowledge.services.sources import add_file, add_text
-from tests.knowledge.fetching.conftest import OpenSite
+from tests.knowledge.fetching.conftest import OpenSite, options
 from tests.knowledge.parsing.office_files import make_docx, word_paragraph
 from tests.knowledge.parsing.pdf_files import Line, make_encrypted_pdf, make_pdf, make_scanned_pdf
 from tests.knowledge.parsing.test_hostile_files import ENTITIES, with_false_size, zip_bomb
@@ -28,11 +29,11 @@ MAX_RUNS = 30
 
 
 def index(source: Source, **given: object) -> Source:
-    """Index the source and an innocent one with it, by short requests for small pages."""
+    """Index the source and an innocent one with it. Pages are small."""
 
     def options_of(each: Source) -> FetchOptions:
-        quick = {"seconds": 0.5, "max_bytes": MAX_BYTES, **given}
-        return dataclasses.replace(web_sources.options_of(each), **quick)  # type: ignore[arg-type]
+        changed = {"max_bytes": MAX_BYTES, **given}
+        return dataclasses.replace(web_sources.options_of(each), **changed)  # type: ignore[arg-type]
 
     innocent = add_text(base=source.knowledge_base, title="Shop", text="Innocent.", actor=SYSTEM)
     for _ in range(MAX_RUNS):
@@ -86,8 +87,10 @@ def test_hostile_page_fails_with_its_reason(
 ) -> None:
     site = open_site({"/": served})
     name = site.url.removeprefix("http://").partition(":")[0]
+    robots_of(f"{site.url}/", options())  # so that only the page itself can be too slow
     source = index(
         add_site(base, site, "/", SourceType.PAGE),
+        seconds=0.5 if served.pieces is dripping else 5.0,
         private_hosts=frozenset({name}),
         resolve=lambda each: ["127.0.0.1" if each == name else "10.0.0.1"],
     )

@@ -154,7 +154,7 @@ def test_failed_pages_and_deletion(open_context: OpenContext, live_team: Team, s
     )
     Document.objects.create(
         workspace=live_team.workspace,
-        generation_id=source.live_generation_id,
+        generation_id=str(source.live_generation_id),
         position=1,
         url="https://example.com/" + "very-long-name/" * 12,
         status="failed",

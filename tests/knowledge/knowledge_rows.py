@@ -46,7 +46,7 @@ def add_knowledge_rows(source: Source, rows: int) -> None:
     documents = Document.objects.bulk_create(
         Document(
             workspace=workspace,
-            generation_id=source.live_generation_id,
+            generation_id=str(source.live_generation_id),
             position=start + number,
             url="https://example.com/page",
             title=f"Page {number}",
@@ -58,7 +58,7 @@ def add_knowledge_rows(source: Source, rows: int) -> None:
         Chunk(
             workspace=workspace,
             knowledge_base=base,
-            generation_id=source.live_generation_id,
+            generation_id=str(source.live_generation_id),
             document=document,
             position=0,
             heading_path=["Shop", "Delivery"],

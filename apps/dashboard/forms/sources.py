@@ -1,4 +1,4 @@
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 
@@ -189,7 +189,7 @@ def changes_of(form: forms.Form, source_type: str) -> dict[str, Any]:
     if isinstance(form, EditWebForm):
         names = ("title", "url", "refresh_every")
         return {**{name: values[name] for name in names}, "rules": form.rules_of(source_type)}
-    return cast("dict[str, Any]", values)
+    return values
 
 
 class ChunkForm(forms.Form):

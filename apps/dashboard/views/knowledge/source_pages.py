@@ -12,7 +12,7 @@ from django.utils.http import content_disposition_header
 
 from apps.audit.services import user_actor
 from apps.core.errors import ApiError
-from apps.dashboard.access import workspace_action, workspace_page
+from apps.dashboard.access import clean_id, workspace_action, workspace_page
 from apps.dashboard.forms.sources import ChunkForm, changes_of, edit_form
 from apps.dashboard.list_pages import ListPage
 from apps.dashboard.presenters.knowledge import SourceRow
@@ -31,9 +31,13 @@ DOCUMENTS_PER_PAGE = 50
 
 @workspace_page(Permission.VIEW)
 def source(request: HttpRequest, member: Member, source_id: str) -> HttpResponse:
-    """A source and its passages. `?chunk=` shows the page that has this one."""
+    """A source and its passages: those of one `?document=`, or from the `?chunk=` of a link on."""
     found = find_source(member.workspace_id, source_id)
     chunks = live_chunks(found).defer("words")
+    document = None
+    if "document" in request.GET:
+        document = documents_of(found).filter(id=clean_id(request.GET["document"])).first()
+        chunks = chunks.filter(document=document) if document else chunks
     is_gone = False
     offset = _offset(request)
     if chunk_id := request.GET.get("chunk"):
@@ -45,6 +49,7 @@ def source(request: HttpRequest, member: Member, source_id: str) -> HttpResponse
     page = _slice(request, chunks, offset, CHUNKS_PER_PAGE)
     context = {
         "page": page,
+        "document": document,
         "is_gone": is_gone,
         "is_live": SourceRow(found).is_indexing,
         "max_chunk_length": MAX_CHUNK_LENGTH,

@@ -8,7 +8,12 @@ from apps.audit.services import user_actor
 from apps.dashboard.access import workspace_action, workspace_page
 from apps.dashboard.forms.knowledge import SourceFilterForm
 from apps.dashboard.list_pages import paginate
-from apps.dashboard.presenters.knowledge import SourceRow, base_figures, model_change
+from apps.dashboard.presenters.knowledge import (
+    SourceRow,
+    base_figures,
+    chatbots_by_base,
+    model_change,
+)
 from apps.knowledge.models import KnowledgeBase
 from apps.knowledge.models.sources import INDEXING_STATUSES
 from apps.knowledge.queries import find_knowledge_base, find_source, sources_of
@@ -33,6 +38,7 @@ def knowledge_base(request: HttpRequest, member: Member, knowledge_base_id: str)
         "figures": figures,
         "form": form,
         "page": page,
+        "chatbots": chatbots_by_base(member.workspace_id).get(base.id, []),
         "rows": [SourceRow(source) for source in page.rows],
         "change": model_change(base, chunks=figures.chunks),
         "is_live": figures.indexing or (base.next_embedding_model_id and not base.embedding_error),
@@ -61,7 +67,7 @@ def upload(request: HttpRequest, member: Member, knowledge_base_id: str) -> Http
 
 
 def _add(
-    request: HttpRequest, member: Member, base: KnowledgeBase, file: UploadedFile
+    request: HttpRequest, member: Member, base: KnowledgeBase, file: "UploadedFile[bytes]"
 ) -> str | None:
     """Add a file. Return why it was refused, None if it was not."""
     try:

@@ -71,7 +71,7 @@ def test_pages_of_a_site_are_filtered_by_status(bob: Client, source: Source, pat
     for number, status in enumerate(("skipped", "failed"), 1):
         Document.objects.create(
             workspace=source.workspace,
-            generation_id=source.live_generation_id,
+            generation_id=str(source.live_generation_id),
             position=number,
             url=f"https://example.com/{status}",
             status=status,
@@ -80,6 +80,11 @@ def test_pages_of_a_site_are_filtered_by_status(bob: Client, source: Source, pat
     html = bob.get(f"{path}/pages").content.decode()
     assert [row[1] for row in table_cells(html)] == ["Ready", "Skipped", "Failed"]
     assert "All 3 Ready 1 Skipped 1 Failed 1" in visible_text(html)
+    document = Document.objects.get(generation_id=str(source.live_generation_id), status="ready")
+    assert f'href="{path}?document={document.id}"' in html
+    add_knowledge_rows(source, 2)
+    html = bob.get(f"{path}?document={document.id}").content.decode()
+    assert ("Passages of Boots" in visible_text(html), html.count("<article")) == (True, 1)
     html = bob.get(f"{path}/pages?status=failed").content.decode()
     assert table_cells(html) == [["https://example.com/failed", "Failed", "It is failed.", ""]]
 

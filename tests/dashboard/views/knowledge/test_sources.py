@@ -46,6 +46,7 @@ def test_list_shows_status_progress_and_reason(bob: Client, base: KnowledgeBase,
         base, title="Blog", type="crawl", status="parsing", progress_done=3, progress_total=20
     )
     html = bob.get(path).content.decode()
+    assert "No chatbot answers from it yet." in visible_text(html)
     assert table_cells(html) == [
         ["Blog", "Website", "Reading 3 3 of 20", "0", "", "Cancel Delete"],
         [
@@ -116,6 +117,7 @@ def test_source_is_indexed_again_canceled_and_deleted(
         response = bob.post(path, fields, follow=True)
         return shown_messages(response), response.redirect_chain[-1][0]
 
+    assert "Support answers from it." in visible_text(bob.get(base).content.decode())
     assert act(f"{own}/cancel") == (["Boots is not being indexed."], own)
     assert act(f"{own}/reindex", **{"from": "list"}) == (["Boots is indexed again."], base)
     source.refresh_from_db()

@@ -17,7 +17,8 @@ class CreditsSchema(ResponseSchema):
 class LedgerEntrySchema(ResponseSchema):
     """One change of the balance. `credits` are added, or deducted where negative.
 
-    `turnId` names the turn of a charge. `reference` is an external reference, such as an invoice.
+    `turnId` names the turn of a charge. `reference` is an external reference, such as an invoice,
+    or the id of the source or knowledge base that was embedded.
     `expiresAt` is when the unused part of these credits expires. `reversesId` names the entry that
     this one reverses.
     """

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from apps.core.ids import new_id
 from apps.credits.backfill import BackfillEntry, backfill_entries
 from apps.credits.models import EntryKind, LedgerEntry
-from apps.credits.services import adjust, grant
+from apps.credits.services import adjust, charge_embedding, grant
 from tests.api_kit.rest_client import Api
 from tests.factories import Team, grant_credits, make_chatbot, make_language_model
 from tests.turns.turn_factory import complete_turn, make_running_turn
@@ -51,6 +52,17 @@ def test_ledger_lists_entries_newest_first(api: Api, team: Team) -> None:
     }
     assert entries[1]["createdAt"][:19] == charge.created_at.isoformat()[:19]
     assert entries[2]["reason"] == "Welcome"
+
+
+def test_embedding_entry_names_what_was_embedded(api: Api, team: Team) -> None:
+    grant_credits(team.workspace, 10)
+    source_id = new_id()
+    charge_embedding(
+        workspace_id=team.workspace.id, credits=4, reason="900 tokens", reference=source_id
+    )
+    (entry,) = api("GET", "/credits/ledger", kind="embedding")["entries"]
+    assert (entry["credits"], entry["reference"]) == (-4, source_id)
+    assert (entry["turnId"], entry["reason"]) == (None, "900 tokens")
 
 
 def test_ledger_filters_by_kind_and_day(api: Api, team: Team) -> None:

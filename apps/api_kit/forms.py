@@ -52,8 +52,8 @@ def form_digest(request: HttpRequest) -> bytes:
         for value in values:
             add(name)
             add(value)
-    for name, files in sorted(request.FILES.lists()):
-        for file in files:
+    for name in sorted(request.FILES):
+        for file in request.FILES.getlist(name):
             add(name)
             add(file.name)
             add(file.content_type)
@@ -61,7 +61,7 @@ def form_digest(request: HttpRequest) -> bytes:
     return digest.digest()
 
 
-def _file_digest(file: UploadedFile) -> bytes:
+def _file_digest(file: "UploadedFile[Any]") -> bytes:
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
@@ -73,10 +73,12 @@ def _form_values(request: HttpRequest) -> dict[str, Any]:
     """Each name's value or file. Raises ValidationFailed for a name that is there twice."""
     _load(request)
     values: dict[str, Any] = {}
-    for name, given in (*request.POST.lists(), *request.FILES.lists()):
-        if len(given) != 1 or name in values:
-            raise ValidationFailed({name[:100]: ["Send this once."]})
-        values[name] = given[0]
+    for form in (request.POST, request.FILES):
+        for name in form:
+            given: list[Any] = form.getlist(name)
+            if len(given) != 1 or name in values:
+                raise ValidationFailed({name[:100]: ["Send this once."]})
+            values[name] = given[0]
     return values
 
 

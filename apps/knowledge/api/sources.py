@@ -1,6 +1,6 @@
 """REST endpoints of sources."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Status
@@ -26,6 +26,7 @@ from apps.knowledge.api.source_changes import columns_to_change, without_null
 from apps.knowledge.errors import SourceFileNotFound
 from apps.knowledge.models import DocumentStatus, KnowledgeBase, Source, SourceType
 from apps.knowledge.schemas.sources import (
+    CreateSource,
     DocumentListSchema,
     DocumentSchema,
     FileSourceSchema,
@@ -85,24 +86,25 @@ def create_source(
 ) -> Status[SuccessSchema[SourceSchema]]:
     """Add a source, which is indexed in the background. A file is sent as a form."""
     base, actor = find_base(request, knowledge_base_id), caller_actor(request)
-    match body:
+    new = cast(CreateSource | FileSourceSchema, body)
+    match new:
         case FileSourceSchema():
             source = services.add_file(
                 base=base,
-                name=body.file.name or "",
-                content_type=body.file.content_type or "",
-                body=body.file.read(),
-                title=body.title or "",
+                name=new.file.name or "",
+                content_type=new.file.content_type or "",
+                body=new.file.read(),
+                title=new.title or "",
                 actor=actor,
             )
         case QuestionSourceSchema():
             source = services.add_question_and_answer(
-                base=base, questions=body.questions, answer=body.answer, actor=actor
+                base=base, questions=new.questions, answer=new.answer, actor=actor
             )
         case TextSourceSchema():
-            source = services.add_text(base=base, title=body.title, text=body.text, actor=actor)
+            source = services.add_text(base=base, title=new.title, text=new.text, actor=actor)
         case _:
-            source = _add_web_source(base, body, actor)
+            source = _add_web_source(base, new, actor)
     return Status(202, SuccessSchema(data=SourceSchema.from_source(source)))
 
 

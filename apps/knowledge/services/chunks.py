@@ -71,8 +71,9 @@ def original_texts(source: Source, chunks: Sequence[Chunk]) -> dict[str, str]:
     digests = {chunk.digest for chunk in chunks if chunk.is_edited}
     if not digests:
         return {}
-    overrides = _overrides(source).filter(digest__in=digests, original_text__isnull=False)
-    return dict(overrides.values_list("digest", "original_text"))
+    overrides = _overrides(source).filter(digest__in=digests)
+    texts = dict(overrides.values_list("digest", "original_text"))
+    return {digest: text for digest, text in texts.items() if text is not None}
 
 
 def _new_passage(chunk: Chunk, changes: Mapping[str, Any]) -> ChunkText:

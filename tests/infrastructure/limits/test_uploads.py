@@ -71,7 +71,8 @@ async def test_other_requests_keep_their_limit(changes: dict[str, Any]) -> None:
 
 
 def read_form(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"{request.POST['title']} {len(request.FILES['file'].read())}")
+    (file,) = request.FILES.getlist("file")
+    return HttpResponse(f"{request.POST['title']} {len(file.read())}")
 
 
 urlpatterns = [path(PATH[1:], read_form)]

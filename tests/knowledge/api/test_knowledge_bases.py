@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apps.audit.models import AuditEntry
-from apps.knowledge.models import Document, Source
+from apps.knowledge.models import Document, Generation, Source
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.pipeline.model_changes import change_embedding_models
 from tests.api_kit.rest_client import Api
@@ -101,10 +101,10 @@ def test_documents_say_what_came_of_them(api: Api, base: dict[str, Any]) -> None
     path = f"/sources/{source['id']}/documents"
     assert api("GET", path) == {"documents": [], "total": 0}
     index_sources(max_seconds=60)
-    generation_id = Source.objects.get(id=source["id"]).live_generation_id
+    stored = Source.objects.get(id=source["id"])
     Document.objects.create(
-        workspace_id=Source.objects.get(id=source["id"]).workspace_id,
-        generation_id=generation_id,
+        workspace_id=stored.workspace_id,
+        generation=Generation.objects.get(id=stored.live_generation_id),
         position=1,
         url="https://shop.example/admin",
         status="skipped",

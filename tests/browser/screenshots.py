@@ -294,6 +294,12 @@ def _find_request(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _search_knowledge(page: Page) -> None:
+    page.get_by_label("Question").fill("What does express delivery cost?")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator(".passage").first.wait_for()
+
+
 def _open_erase_dialog(page: Page) -> None:
     page.get_by_label("End user ID").fill("visitor-17")
     page.get_by_role("button", name="Erase data").click()
@@ -313,6 +319,7 @@ ACTIONS: dict[str, Callable[[Page], None]] = {
     "request": _find_request,
     "conversation": lambda page: page.locator(".receipt summary").first.click(),
     "answer_sources": lambda page: page.locator("a.cite").first.click(),
+    "search_knowledge": _search_knowledge,
     "conversation_filters": lambda page: page.get_by_text("More filters").click(),
     "settings_erase": _open_erase_dialog,
     "sidebar": _open_sidebar,

@@ -49,3 +49,6 @@ FETCH_PRIVATE_HOSTS = env.list("FETCH_PRIVATE_HOSTS", default=["*"])
 FETCH_TIMEOUT_SECONDS = env.float("FETCH_TIMEOUT_SECONDS", default=5.0)
 FETCH_INTERVAL_SECONDS = 0.0
 FETCH_ROBOTS_SECONDS = 1.0
+
+# A busy machine is no reason to answer without knowledge.
+KNOWLEDGE_RETRIEVAL_SECONDS = env.float("KNOWLEDGE_RETRIEVAL_SECONDS", default=30.0)

@@ -8,12 +8,14 @@ import httpx
 import pytest
 
 from apps.audit.services import SYSTEM
-from apps.knowledge.models import Source
+from apps.knowledge.models import KnowledgeBase, Source
 from apps.knowledge.pipeline.erasing import erase_discarded
 from apps.knowledge.services.sources import delete_source
 from tests.chat_sockets import open_socket
+from tests.conftest import StartWeb
 from tests.e2e.knowledge.wires import WIRES, ask_json
 from tests.factories import Team, make_api_key, make_chatbot
+from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.chatbot_knowledge import change_text, give_knowledge
 from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, parse_frames
 
@@ -135,6 +137,20 @@ def test_sources_of_a_turn_are_absent_for_another_workspace(
     ):
         response = get(caller, path, foreign)
         assert (response.status_code, response.json()["code"]) == (404, code)
+
+
+def test_search_that_takes_too_long_is_told_and_the_turn_goes_on(
+    own_web: StartWeb, live_team: Team
+) -> None:
+    chatbot = make_chatbot(live_team.workspace, "sandbox/cite")
+    base = give_knowledge(chatbot, {"Guarantee": OLD})
+    slow = make_embedding_model("sandbox/embed-slow")
+    KnowledgeBase.objects.filter(id=base.id).update(embedding_model=slow)
+    web = own_web(KNOWLEDGE_RETRIEVAL_SECONDS=0.2)
+    caller = Caller(web, chatbot, make_api_key(live_team.workspace))
+    data = caller.post(QUESTION, stream=False).json()["data"]
+    assert (data["knowledge"], data["sources"]) == ("unavailable", [])
+    assert data["response"] == f"Echo: {QUESTION}"
 
 
 def test_chatbot_without_knowledge_says_nothing_of_it(web: WebProcess, live_team: Team) -> None:

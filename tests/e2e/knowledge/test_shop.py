@@ -24,6 +24,7 @@ from tests.factories import make_chatbot, make_team
 from tests.knowledge.site import Site
 from tests.web_processes import Caller, WebProcess, start_worker
 
+pytestmark = pytest.mark.timeout(300)  # the shop is indexed by a worker
 WEBSITE, QNA, FORBIDDEN_PAGE = "website", "qna", "wholesale page"
 
 

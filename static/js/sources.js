@@ -47,6 +47,7 @@ export class AnswerSources {
     set(".cite", number);
     set("[data-title]", title || "Untitled");
     if (page) set("[data-page]", `page ${page}`);
+    set(".source-preview", quote);
     set(".source-text", quote);
     item.querySelector(".source-text").id = this.id(number);
     item.querySelector("details").addEventListener("toggle", () => this.complete(number));

@@ -10,7 +10,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Dialog, Request
 
 from apps.accounts.models import User
-from apps.conversations.models import Turn
+from apps.conversations.models import Knowledge, Turn
 from apps.workspaces.models import Invitation
 from apps.workspaces.queries import invitation_token
 from bench.page_urls import PageUrl, page_urls
@@ -20,6 +20,7 @@ from tests.browser.conftest import SIZES, create_session
 from tests.conversations.citation_factory import make_citation
 from tests.dashboard.test_access import url_arguments
 from tests.factories import Team, delete_webhook_endpoints, make_team
+from tests.turns.turn_factory import complete_turn, make_running_turn
 from tests.web_processes import WebProcess
 
 pytestmark = pytest.mark.browser
@@ -78,7 +79,7 @@ def attacked(committed: None) -> Iterator[AttackedTeam]:
     team = make_team()
     create_rows(team)
     values = url_arguments(team)
-    make_citation(Turn.objects.get(id=values["turn_id"]))
+    add_answer_with_source(Turn.objects.get(id=values["turn_id"]))
     invitation = Invitation.objects.get(id=values["invitation_id"])
     columns = overwrite_texts(team)
     yield AttackedTeam(
@@ -87,6 +88,16 @@ def attacked(committed: None) -> Iterator[AttackedTeam]:
         columns,
     )
     delete_webhook_endpoints(team)
+
+
+def add_answer_with_source(turn: Turn) -> None:
+    """Add one to the conversation of this turn, which is not answered."""
+    complete_turn(turn)
+    following = make_running_turn(turn.chatbot, conversation_id=turn.conversation_id)
+    complete_turn(following)
+    Turn.objects.filter(id=turn.id).update(knowledge=Knowledge.NOTHING_FOUND)
+    Turn.objects.filter(id=following.id).update(knowledge=Knowledge.FOUND)
+    make_citation(following)
 
 
 class PageMonitor:

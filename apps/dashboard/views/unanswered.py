@@ -58,7 +58,7 @@ def _render(
     turns = Turn.objects.filter(id=question.turn_id)
     context = {
         "question": question,
-        "exchange": build_exchanges(turns.select_related("api_key"))[0],
+        "exchange": build_exchanges(list(turns.select_related("api_key")))[0],
         "form": form,
         "has_bases": bool(form.fields["knowledge_base"].choices),  # type: ignore[attr-defined]
     }

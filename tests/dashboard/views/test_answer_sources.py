@@ -39,7 +39,7 @@ def test_sources_are_listed_cited_ones_first_as_they_were_shown(
     html = page_of(bob, team, turn)
     text = visible_text(html)
     assert "<script>gone" not in html
-    assert text.index("2 Boots page 4 Cited As shown.") < text.index("1 Old <i>page</i>")
+    assert text.index("2 Boots page 4 Cited As shown. As shown.") < text.index("1 Old <i>page</i>")
     assert f'[<a class="cite" href="#source-{turn.id}-2" aria-label="Source 2">2</a>]' in html
     assert "&lt;b&gt;free&lt;/b&gt; [7]." in html
     assert f"/sources/{source.id}?chunk=" in html

@@ -19,7 +19,7 @@ from tests.llm.fake_provider import FakeProvider
 from tests.web_processes import SSL_CONTEXT, Caller, Frame, WebProcess, make_caller, parse_frames
 
 QUESTION = "Until when can parcels be returned?"
-NOTHING = "Wie melde ich mein Auto um?"
+NOTHING = "Thank you!"
 
 
 def make_knowing_caller(

@@ -17,6 +17,8 @@ from tests.knowledge.knowledge_factory import make_knowledge, make_knowledge_bas
 from tests.knowledge.site import Site, page, text
 
 pytestmark = pytest.mark.browser
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1_500_000)
+"""Larger than the forms of other pages may be."""
 HANDBOOK = b"# Delivery\n\nWe ship boots on Mondays.\n\n# Returns\n\nSend them back within 30 days."
 DROP_FILE = """(form) => {
     const files = new DataTransfer();
@@ -58,7 +60,7 @@ def test_files_are_uploaded_indexed_and_searched(
     files = [
         {"name": "handbook.md", "mimeType": "text/markdown", "buffer": HANDBOOK},
         {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""},
-        {"name": "picture.pdf", "mimeType": "application/pdf", "buffer": b"\x89PNG\r\n\x1a\n" * 9},
+        {"name": "picture.pdf", "mimeType": "application/pdf", "buffer": PICTURE},
     ]
     page.locator("#files").set_input_files(files)  # type: ignore[arg-type]
     uploads = page.locator("[data-uploads] li")

@@ -66,18 +66,22 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
   };
 
   input.addEventListener("change", () => add([...input.files]));
-  for (const type of ["dragenter", "dragover"]) {
-    form.addEventListener(type, (event) => {
+  // A file may be dropped anywhere on the page: beside the form the browser would open it instead.
+  const onFiles = (type, handler) =>
+    addEventListener(type, (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      form.classList.add("dragging");
+      handler(event);
     });
-  }
-  form.addEventListener("dragleave", (event) => {
-    if (!form.contains(event.relatedTarget)) form.classList.remove("dragging");
+  onFiles("dragover", () => form.classList.add("dragging"));
+  onFiles("dragleave", ({ relatedTarget }) => {
+    if (!relatedTarget) form.classList.remove("dragging"); // it has left the page
   });
-  form.addEventListener("drop", (event) => {
-    event.preventDefault();
+  onFiles("drop", ({ dataTransfer }) => {
     form.classList.remove("dragging");
-    add([...event.dataTransfer.files]);
+    add([...dataTransfer.files]);
+  });
+  addEventListener("beforeunload", (event) => {
+    if (running) event.preventDefault(); // the browser asks whether to leave
   });
 }

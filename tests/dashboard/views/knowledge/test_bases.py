@@ -9,7 +9,14 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.chatbots.models import Chatbot
 from apps.knowledge.models import KnowledgeBase, Source
-from tests.dashboard.page_client import login, page_path, shown_messages, table_cells, visible_text
+from tests.dashboard.page_client import (
+    clients_by_role,
+    login,
+    page_path,
+    shown_messages,
+    table_cells,
+    visible_text,
+)
 from tests.factories import Team
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge, make_knowledge_base
@@ -108,6 +115,15 @@ def test_change_of_model_shows_price_progress_and_error(
     assert (base.next_embedding_model, base.embedding_error) == (None, "")
     response = alice.post(f"{path}/embedding-model", {"embedding_model": "nothing"})
     assert response.status_code == 404
+
+
+def test_viewer_gets_no_forms(team: Team, source: Source) -> None:
+    viewer = clients_by_role(team)["viewer"]
+    root = page_path(team.workspace, "knowledge")
+    base, own = f"{root}/{source.knowledge_base_id}", f"{root}/sources/{source.id}"
+    paths = [root, base, f"{base}/settings", f"{base}/search", own, f"{own}/pages"]
+    with_forms = [path for path in paths if b'method="post"' in viewer.get(path).content]
+    assert with_forms == []
 
 
 def test_foreign_rows_are_absent(team: Team, source: Source) -> None:

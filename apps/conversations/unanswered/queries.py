@@ -119,12 +119,13 @@ def _entries(workspace_id: str, chatbot_id: str | None) -> Iterator[_Entry]:
         conversation__deleted_at=None,
     )
     columns = ("turn_id", "conversation_id", Left("text", MAX_LENGTH))
-    questions = {turn_id: question for turn_id, *question in asked.values_list(*columns)}
+    questions = {turn_id: (id, text) for turn_id, id, text in asked.values_list(*columns)}
     reviews = QuestionReview.objects.filter(workspace_id=workspace_id).in_bulk(turn_ids)
     for turn_id, of_chatbot, at, failure in failures:
         if turn_id in questions:
-            question = questions[turn_id]
-            yield _Entry(turn_id, of_chatbot, at, failure, *question, reviews.get(turn_id))
+            conversation_id, text = questions[turn_id]
+            review = reviews.get(turn_id)
+            yield _Entry(turn_id, of_chatbot, at, failure, conversation_id, text, review)
 
 
 def _failures(

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.record import Told
+from tests.chaos.record import Sources, Told, told_sources
 from tests.chaos.session import Session, connection_may_break
 from tests.chaos.turn_reader import DONE, INTERRUPTIONS, frames_of
 from tests.web_processes import Frame
@@ -22,6 +22,7 @@ class CompletionReader:
     def __init__(self) -> None:
         self.turn_id = ""
         self.text = ""
+        self.sources = Sources()
         self.charged: int | None = None
         self.finish_reason: str | None = None
         self.error_code: str | None = None
@@ -53,13 +54,15 @@ class CompletionReader:
                 self.violations.append(f"{choice} came after {self.finish_reason}")
             self.text += choice["delta"].get("content", "")
             self.finish_reason = choice["finish_reason"]
+        if "knowledge" in chunk:
+            self.sources = told_sources(chunk)
         if "credits" in chunk:
             self.charged = chunk["credits"]["charged"]
 
     def told(self) -> Told | None:
         """The end of the turn; None if it may go on."""
         if self.charged is not None:
-            return Told(self.turn_id, self.text, self.charged)
+            return Told(self.turn_id, self.text, self.charged, sources=self.sources)
         if self.error_code and self.error_code not in INTERRUPTIONS:
             return Told(self.turn_id, None, None, code=self.error_code)
         return None
@@ -127,4 +130,5 @@ class CompletionCalls:
 def _told_by(completion: dict[str, Any]) -> Told:
     content = completion["choices"][0]["message"]["content"]
     turn_id = completion["metadata"]["turnId"]
-    return Told(turn_id, content, completion["credits"]["charged"])
+    charged, sources = completion["credits"]["charged"], told_sources(completion)
+    return Told(turn_id, content, charged, sources=sources)

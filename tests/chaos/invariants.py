@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from apps.conversations.citations import AnswerSource, citations_of
 from apps.conversations.models import Message, Turn, TurnStatus
 from apps.credits.ledger_chain import verify_chain
 from apps.credits.models import LedgerEntry
 from apps.credits.queries import balance_for
 from apps.reporting.reconciliation import read_figures
 from apps.webhooks.models import Delivery, Event
-from tests.chaos.record import Record, Told
+from tests.chaos.record import Record, Sources, Told, told_sources
 from tests.webhook_receiver import Receiver
 
 
@@ -37,6 +38,7 @@ def find_violations(workspace_id: str, record: Record, receiver: Receiver) -> It
         if charges[entry.turn_id]:
             yield f"turn {entry.turn_id} was charged twice"
         charges[entry.turn_id] -= entry.amount
+    sources = _stored_sources(turns)
     by_message = {turn.message_id: turn.id for turn in turns.values()}
     for told in set(record.ends):
         turn_id = told.turn_id
@@ -47,8 +49,26 @@ def find_violations(workspace_id: str, record: Record, receiver: Receiver) -> It
             yield f"{told} is not stored"
         else:
             yield from _compare(told, turn, texts.get(turn_id, ""), charges[turn_id])
+            if told.text is not None and told.sources != sources[turn_id]:
+                yield f"{told}, but {sources[turn_id]} are stored"
     yield from _account_faults(workspace_id)
     yield from _webhook_faults(workspace_id, receiver)
+
+
+def _stored_sources(turns: Mapping[str, Turn]) -> Mapping[str, Sources]:
+    """What is stored of the turns' searches, by the turn's id."""
+    citations = citations_of(turns.values())
+    return {
+        turn.id: told_sources(
+            {
+                "knowledge": turn.knowledge,
+                "sources": [
+                    AnswerSource.from_citation(each).data() for each in citations.get(turn.id, ())
+                ],
+            }
+        )
+        for turn in turns.values()
+    }
 
 
 def _compare(told: Told, turn: Turn, text: str, charged: int) -> Iterator[str]:

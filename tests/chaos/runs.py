@@ -13,7 +13,10 @@ import redis
 from django.conf import settings
 from django.db import connections
 
+from apps.chatbots.models import Chatbot
 from apps.infrastructure.postgres.errors import DATABASE_UNAVAILABLE
+from apps.knowledge.models import UnchargedEmbedding
+from apps.workspaces.models import Workspace
 from tests.chaos.callers import run_callers
 from tests.chaos.invariants import find_violations, is_at_rest
 from tests.chaos.record import Target
@@ -27,9 +30,12 @@ from tests.factories import (
     make_webhook_endpoint,
     make_workspace,
 )
+from tests.knowledge.knowledge_factory import make_knowledge
 from tests.webhook_receiver import Receiver
 
 MODELS = ("sandbox/echo", "sandbox/slow", "sandbox/long")
+KNOWLEDGE_MODES = ("on", "only")
+TEXTS = ("one two three four five six", "five six seven eight nine ten")
 CREDITS = 10_000_000
 REST_SECONDS = 180.0
 
@@ -53,15 +59,19 @@ def _make_target(stack: Stack, receiver: Receiver) -> tuple[str, Target]:
     workspace = make_workspace()
     grant_credits(workspace, CREDITS)
     make_webhook_endpoint(workspace, url=receiver.url)
-    chatbots = [
-        make_chatbot(
-            workspace,
-            make_language_model(model, credits_per_reply=2),
-            rate_limit_requests=10_000,
-        ).id
-        for model in MODELS
-    ]
-    return workspace.id, Target(stack.web_urls, make_api_key(workspace), chatbots)
+    chatbots = [_make_chatbot(workspace, model) for model in MODELS]
+    for mode in KNOWLEDGE_MODES:
+        chatbots.append(_make_chatbot(workspace, "sandbox/cite", knowledge_mode=mode))
+        for text in TEXTS:
+            make_knowledge(chatbots[-1], text=text)
+    UnchargedEmbedding.objects.filter(workspace=workspace).delete()
+    ids = [chatbot.id for chatbot in chatbots]
+    return workspace.id, Target(stack.web_urls, make_api_key(workspace), ids)
+
+
+def _make_chatbot(workspace: Workspace, model: str, **fields: Any) -> Chatbot:
+    language_model = make_language_model(model, credits_per_reply=2)
+    return make_chatbot(workspace, language_model, rate_limit_requests=10_000, **fields)
 
 
 def _check(workspace_id: str, record: Any, receiver: Receiver) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from tests.chaos.record import Told, told_answer
+from tests.chaos.record import Sources, Told, told_answer, told_sources
 from tests.web_processes import Frame, parse_frames
 
 DONE = "[DONE]"
@@ -26,6 +26,7 @@ class TurnReader:
         """Whether this connection has told that it tells no more of the turn."""
         self.violations: list[str] = []
         self._text = ""
+        self._sources = Sources()
 
     @property
     def is_told(self) -> bool:
@@ -68,6 +69,10 @@ class TurnReader:
         match frame.event:
             case "message.start":
                 pass
+            case "message.sources":
+                self._sources = told_sources(frame.data)
+                if number != 2:
+                    self.violations.append(f"sources have number {number}")
             case "message.delta":
                 self._text += frame.data["delta"]
             case "message.end":
@@ -75,6 +80,9 @@ class TurnReader:
                 response = frame.data["data"]["response"]
                 if self._text != response:
                     self.violations.append(f"deltas {self._text!r} are not {response!r}")
+                sources = told_sources(frame.data["data"])
+                if self._sources != sources:
+                    self.violations.append(f"{self._sources} are not {sources} of the end")
             case "error":
                 self.end = frame
             case _:

@@ -48,20 +48,19 @@ def select_passages(
     words: list[set[str]] = []
     budget = max_tokens
     for passage in found:
-        if passage.tokens > budget:
+        neighbour = _neighbour_of(passage, selected)
+        is_superfluous = neighbour is None and len(selected) >= max_passages
+        if is_superfluous or passage.tokens > budget:
             continue
         own_words = extract_words(passage.text)
         if any(_are_duplicates(own_words, others) for others in words):
             continue
-        neighbour = _neighbour_of(passage, selected)
-        if neighbour is not None:
-            selected[neighbour] = _join(selected[neighbour], passage)
-            words[neighbour] |= own_words
-        elif len(selected) < max_passages:
+        if neighbour is None:
             selected.append(passage)
             words.append(own_words)
         else:
-            continue
+            selected[neighbour] = _join(selected[neighbour], passage)
+            words[neighbour] |= own_words
         budget -= passage.tokens
     return selected
 

@@ -31,7 +31,7 @@ WITH base AS MATERIALIZED (
     base.embedding_model_id
   FROM base JOIN knowledge_source AS source ON source.knowledge_base_id = base.id
   WHERE source.live_generation_id IS NOT NULL
-), {words}, {vectors}, fused AS (
+), {vectors}, {words}, fused AS (
   SELECT id, near.rank AS vector_rank, by_words.rank AS word_rank, near.distance,
     by_words.share,
     coalesce(1.0 / (%(k)s + near.rank), 0)
@@ -44,7 +44,8 @@ SELECT chunk.id, live.source_id, chunk.document_id, chunk.position, chunk.headin
   (SELECT chunks FROM size) AS chunks_in_all,
   (SELECT array_agg(rarity.matches ORDER BY rarity.number) FROM rarity) AS matches
 FROM fused
-JOIN knowledge_chunk AS chunk USING (id)
+-- Chunks are looked up by their ids: a prepared plan would rather read all of the generations.
+CROSS JOIN LATERAL (SELECT * FROM knowledge_chunk WHERE id = fused.id OFFSET 0) AS chunk
 JOIN live ON live.generation_id = chunk.generation_id
 JOIN knowledge_document AS document ON document.id = chunk.document_id
 WHERE chunk.is_enabled

@@ -7,20 +7,23 @@ of a base until then.
 
 from typing import Any
 
-from django.db import connection
+import psycopg
+from django.db import OperationalError, connection
 
 from apps.infrastructure.logging import get_logger
 from apps.knowledge.search.vectors_sql import MAX_EXACT_CHUNKS, index_name
 
 log = get_logger(__name__)
 
-MAINTENANCE_MEMORY = "1GB"
-"""At most, while an index is built. If the graph is larger, building takes much longer."""
+MAX_MEMORY_MB = 4096
+"""While an index is built. A graph that needs more is finished on disk, which is much slower."""
+_BYTES_PER_NEIGHBOURS = 1000
+"""Of a vector, beside two for each of its numbers."""
 
 _NEEDED = """
-SELECT model.id, model.dimensions
+SELECT model.id, model.dimensions, sum(large.chunks)
 FROM chatbots_embeddingmodel AS model JOIN (
-  SELECT base.embedding_model_id, base.next_embedding_model_id
+  SELECT base.embedding_model_id, base.next_embedding_model_id, sum(source.chunks) AS chunks
   FROM knowledge_knowledgebase AS base
   JOIN knowledge_source AS source ON source.knowledge_base_id = base.id
   WHERE base.deleted_at IS NULL
@@ -34,6 +37,7 @@ CREATE INDEX CONCURRENTLY {name} ON knowledge_chunkvector
 USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)
 WHERE embedding_model_id = '{model}'
 """
+_SETTINGS = ("statement_timeout", "maintenance_work_mem", "max_parallel_maintenance_workers")
 _LOCK = 0x6B6E6F77
 """Of PostgreSQL's advisory locks: one process builds at a time."""
 
@@ -51,26 +55,37 @@ def create_missing_indexes() -> list[str]:
             return []
         try:
             cursor.execute("SET statement_timeout = 0")
-            cursor.execute(f"SET maintenance_work_mem = '{MAINTENANCE_MEMORY}'")
             cursor.execute(_NEEDED, [MAX_EXACT_CHUNKS])
-            for model_id, dimensions in cursor.fetchall():
-                if _build(cursor, model_id, dimensions):
+            for model_id, dimensions, chunks in cursor.fetchall():
+                if _build(cursor, model_id, dimensions, chunks):
                     built.append(index_name(model_id))
         finally:
-            cursor.execute("RESET statement_timeout")
-            cursor.execute("RESET maintenance_work_mem")
+            for setting in _SETTINGS:
+                cursor.execute(f"RESET {setting}")
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     return built
 
 
-def _build(cursor: Any, model_id: str, dimensions: int) -> bool:
+def _build(cursor: Any, model_id: str, dimensions: int, chunks: int) -> bool:
     name = index_name(model_id)
     cursor.execute(_IS_VALID, [name])
     found = cursor.fetchone()
     if found is not None and found[0]:
         return False
-    cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    # Twice as much as the large bases need: others have vectors of the model, too.
+    needed = 64 + 2 * chunks * (2 * dimensions + _BYTES_PER_NEIGHBOURS) // 2**20
+    cursor.execute(f"SET maintenance_work_mem = '{min(needed, MAX_MEMORY_MB)}MB'")
+    create = _CREATE.format(name=name, model=model_id, dimensions=dimensions)
     log.info("vector_index_started", index=name)
-    cursor.execute(_CREATE.format(name=name, model=model_id, dimensions=int(dimensions)))
+    cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    try:
+        cursor.execute(create)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.DiskFull):
+            raise
+        # Shared memory, of which a container has little, is used by several processes only.
+        cursor.execute("SET max_parallel_maintenance_workers = 0")
+        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        cursor.execute(create)
     log.info("vector_index_built", index=name)
     return True

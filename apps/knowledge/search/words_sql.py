@@ -4,23 +4,28 @@ Words are scored as by BM25, without a table of frequencies: how many of the chu
 have a term is counted on the way. How often a chunk has one is told by the weights of its tsvector
 (`build_tsvector`), which `ts_rank` of a single term adds up.
 
-All chunks of a base of up to MAX_READ_CHUNKS are read. In a larger one, words that many chunks have
-would find too many, so a random sample tells how frequent each is, and what is looked up in the
-index is the rarest words, and pairs of less rare ones, that together are expected to find at most
-MAX_EXPECTED. What they find is scored by all words. Chunks are sampled by their digest, which
-is as good as random and indexed.
+All chunks of a base of up to MAX_READ_CHUNKS are read. In a larger one, words are looked up in the
+index: whole ones, because what begins with some letters is collected from all workspaces first.
+Words that many chunks have would find too many, so a random sample tells how frequent each is, and
+what is looked up is the rarest words, and pairs of less rare ones, that together are expected to
+find at most MAX_EXPECTED. What they find, and the nearest by vectors, is scored by all terms.
+Chunks are sampled by their digest, which is as good as random and indexed.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from apps.core.search_words import is_unspaced
 from apps.knowledge.search.terms import Term
 
 MAX_READ_CHUNKS = 1_000
 MAX_EXPECTED = 1_500
-MAX_MATCHES = 3_000
+MAX_MATCHES = 2_000
 """Chunks that are scored at most, if more are found than expected."""
+_MAX_FINDERS = 8
 _SAMPLED_CHUNKS = 300
+_UNSEEN = 0.2
+"""Sampled chunks that a word counts as having that none of them has."""
 _SAMPLED_SOURCES = 300
 """The largest ones."""
 _CO_OCCURRENCE = 3.0
@@ -33,7 +38,8 @@ _TS_RANK_OF_ONE = 0.1 / (3.141592653589793**2 / 6)
 """`ts_rank` of a term that is there once."""
 
 # `words || ''` is the tsvector itself: otherwise it would be decompressed again for each term. It
-# also keeps the planner from looking up every word where chunks are read.
+# also keeps the planner from looking up every word where chunks are read. A parameter that is cast
+# stands in a SELECT of its own: otherwise it would be parsed again for each row.
 BY_WORDS = """
 size AS MATERIALIZED (
   SELECT chunks, chunks <= %(max_read)s AS is_small,
@@ -59,7 +65,8 @@ size AS MATERIALIZED (
       WITH ORDINALITY AS term (query, weight, is_finder, number)
   ) AS term
 ), rare AS (
-  SELECT number, query, greatest(share, 0.5 / %(sampled)s) AS share FROM term WHERE is_finder
+  SELECT number, query, greatest(share, %(unseen)s::float8 / %(sampled)s) AS share
+  FROM term WHERE is_finder ORDER BY share, number LIMIT %(max_finders)s
 ), finder AS MATERIALIZED (
   SELECT string_agg('(' || query::text || ')', ' | ')::tsquery AS query FROM (
     SELECT query, sum(expected) OVER (ORDER BY expected, query::text) AS expected,
@@ -79,7 +86,7 @@ size AS MATERIALIZED (
     WHERE (SELECT is_small FROM size) AND chunk.is_enabled
     OFFSET 0
   ) AS chunk
-  WHERE words @@ %(any_term)s::tsquery
+  WHERE words @@ (SELECT %(any_term)s::tsquery)
   UNION ALL
   (SELECT id, words, length(words) FROM (
     SELECT chunk.id, chunk.words || ''::tsvector AS words
@@ -90,12 +97,19 @@ size AS MATERIALIZED (
       AND (chunk.generation_id IN (SELECT generation_id FROM live)) IS TRUE
     LIMIT %(max_matches)s
   ) AS chunk)
+  UNION
+  SELECT chunk.id, chunk.words, length(chunk.words) FROM near
+  CROSS JOIN LATERAL (
+    SELECT id, words || ''::tsvector AS words FROM knowledge_chunk WHERE id = near.id AND is_enabled
+    OFFSET 0
+  ) AS chunk
+  WHERE NOT (SELECT is_small FROM size)
 ), hit AS MATERIALIZED (
   SELECT id, number, weight, occurrences
     / (occurrences + %(k1)s * (1 - %(b)s + %(b)s * length / average_length)) AS frequency
   FROM (
     SELECT matching.id, term.number, term.weight, matching.length, average.length AS average_length,
-      ts_rank(%(rank_weights)s::float4[], matching.words, term.query) / %(rank_of_one)s
+      ts_rank((SELECT %(rank_weights)s::float4[]), matching.words, term.query) / %(rank_of_one)s
         AS occurrences
     FROM matching CROSS JOIN (SELECT avg(length) AS length FROM matching) AS average
     JOIN term ON matching.words @@ term.query
@@ -121,18 +135,17 @@ size AS MATERIALIZED (
 
 
 def build_values(terms: Sequence[Term]) -> dict[str, Any]:
-    """The parameters of BY_WORDS. Of the terms for one word, the one that finds most is looked up:
-    it finds what the others do."""
-    finders = {term.word: number for number, term in enumerate(terms)}
-    looked_up = set(finders.values())
+    """The parameters of BY_WORDS."""
     return {
         "terms": [term.query for term in terms],
         "weights": [term.weight for term in terms],
-        "finders": [number in looked_up for number in range(len(terms))],
+        "finders": [not term.is_prefix or is_unspaced(term.word) for term in terms],
         "any_term": " | ".join(term.query for term in terms),
         "max_read": MAX_READ_CHUNKS,
         "max_matches": MAX_MATCHES,
         "max_expected": MAX_EXPECTED,
+        "max_finders": _MAX_FINDERS,
+        "unseen": _UNSEEN,
         "sampled": _SAMPLED_CHUNKS,
         "sampled_sources": _SAMPLED_SOURCES,
         "together": _CO_OCCURRENCE,

@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.audit.services import SYSTEM
 from apps.knowledge.models import KnowledgeBase, Source
 from apps.knowledge.pipeline.indexing import index_sources
 from apps.knowledge.search import vectors_sql
+from apps.knowledge.search.connections import SET_LOCAL, SET_LOCAL_VALUES
 from apps.knowledge.search.results import Passage
 from apps.knowledge.search.services import search
 from apps.knowledge.search.statement import QuestionVector, build_search
@@ -63,7 +64,9 @@ def plan(base: KnowledgeBase) -> str:
         vectors=[QuestionVector(base.embedding_model_id, vector)],
         terms=search_terms("boots"),
     )
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SET_LOCAL, SET_LOCAL_VALUES)
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
         (found,) = cursor.fetchone()
     return json.dumps(_executed(found[0]["Plan"]))
@@ -98,6 +101,13 @@ def test_small_base_is_read_beside_the_index(base: KnowledgeBase) -> None:
     create_missing_indexes()
     Source.objects.filter(knowledge_base=base).update(chunks=vectors_sql.MAX_EXACT_CHUNKS)
     assert index_of(base) not in plan(base)
+
+
+def test_huge_base_without_an_index_is_found_by_words(base: KnowledgeBase) -> None:
+    Source.objects.filter(knowledge_base=base).update(chunks=vectors_sql.MAX_READ_VECTORS + 1)
+    assert find(base, "boots")[0].matched_by == ("words",)
+    create_missing_indexes()
+    assert find(base, "boots")[0].matched_by == ("words", "vectors")
 
 
 def test_small_bases_need_no_index(base: KnowledgeBase) -> None:

@@ -90,6 +90,7 @@ def our_migrations() -> list[tuple[str, str]]:
     return [key for key in ordered if key[0] in OURS]
 
 
+@pytest.mark.timeout(600)  # half a minute of processor: Django builds the models anew each time
 def test_each_migration_can_be_reversed_and_applied_again(team: Team) -> None:
     grant_credits(team.workspace, 10)
     complete_turn(make_running_turn(make_chatbot(team.workspace), credits=1), "Hi")

@@ -1,5 +1,5 @@
 import django.contrib.postgres.fields
-from django.contrib.postgres.operations import AddConstraintNotValid
+from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
 from django.db import migrations, models
 
 NAMES = [
@@ -20,8 +20,7 @@ TYPES = [name for name, _ in NAMES]
 
 
 class Migration(migrations.Migration):
-    """The new constraints allow more than the old ones: the next migration validates them without
-    a lock that stops events."""
+    atomic = False  # the scan that validates must not hold the lock of the statements before it
 
     dependencies = [("webhooks", "0002_take_workspaces_in_turn")]
 
@@ -59,4 +58,6 @@ class Migration(migrations.Migration):
                 name="webhooks_endpoint_types_known",
             ),
         ),
+        ValidateConstraint(model_name="event", name="webhooks_event_type_known"),
+        ValidateConstraint(model_name="endpoint", name="webhooks_endpoint_types_known"),
     ]

@@ -5,6 +5,7 @@ make bench ARGS=pages      time each page of the dashboard: `pages`
 make bench ARGS=litellm    compare Parley's use of litellm with bare litellm: `over_litellm`
 make bench ARGS=growth     compare a turn with ten million messages and with none: `growth`
 make bench ARGS=lists      time the API's lists with a million conversations: `lists`
+make bench ARGS=retrieval  what searches of knowledge find, and how fast: `retrieval`
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def main(arguments: list[str]) -> int:
     django.setup()
     from django.core.management import call_command
 
-    from bench import comparison, growth, lists, over_litellm, pages
+    from bench import comparison, growth, lists, over_litellm, pages, retrieval
 
     match arguments[:1]:
         case ["litellm"]:
@@ -29,8 +30,11 @@ def main(arguments: list[str]) -> int:
         case ["lists"]:
             return lists.main(arguments[1:])
     call_command("migrate", verbosity=0)
-    if arguments[:1] == ["pages"]:
-        return pages.main(arguments[1:])
+    match arguments[:1]:
+        case ["pages"]:
+            return pages.main(arguments[1:])
+        case ["retrieval"]:
+            return retrieval.main(arguments[1:])
     return comparison.main(arguments)
 
 

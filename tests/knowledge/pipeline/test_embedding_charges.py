@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
@@ -27,6 +28,7 @@ from apps.knowledge.pipeline.model_changes import change_embedding_models
 from apps.knowledge.pipeline.vectors import CHUNKS_PER_STEP
 from apps.knowledge.queries import live_chunks
 from apps.knowledge.services import bases, sources
+from apps.knowledge.services.embedding_charges import EmbeddingJob, record_tokens
 from tests.factories import Team, grant_credits
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge_base
@@ -291,6 +293,21 @@ def test_change_of_model_waits_for_credits(base: KnowledgeBase, model: Embedding
     change_to(base, following)
     change_embedding_models(max_seconds=60)
     assert charges(base) == [*before, (base.id, tokens_of(source))]
+
+
+def test_uncharged_generation_cannot_be_erased(base: KnowledgeBase) -> None:
+    source = add_text(base, "We ship on Mondays.")
+    generation = Generation.objects.create(workspace_id=base.workspace_id, source=source)
+    job = EmbeddingJob(base.workspace_id, base.id, base.embedding_model, generation.id)
+    record_tokens(job, tokens=7)
+
+    def erase() -> None:
+        with transaction.atomic():
+            Generation.objects.filter(id=generation.id).delete()
+            connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match="uncharged_generation"):
+        erase()
 
 
 def test_base_that_is_deleted_while_it_is_indexed_is_erased(base: KnowledgeBase) -> None:

@@ -60,7 +60,7 @@ def test_file_has_one_line_per_message_in_order(team: Team, file_format: str) ->
     ]
     turn = second.turns.get()
     message = turn.messages.get(role="assistant")
-    knowledge = {} if file_format == "csv" else {"knowledge": None, "sources": []}
+    knowledge: dict[str, Any] = {} if file_format == "csv" else {"knowledge": None, "sources": []}
     assert rows[-1] == {
         "conversationId": second.id,
         "chatbotId": chatbot.id,

@@ -61,7 +61,7 @@ def test_lost_answer_of_saving_is_asked_for_again(model: TurnModel) -> None:
 
 @pytest.mark.parametrize("kill_after", [0.3, 6.0, None])
 @pytest.mark.parametrize("save_fault", ["outage", "lock"])
-def test_sources_that_may_be_stored_but_were_not_told_stay_untold(
+def test_sources_stored_but_not_told_stay_untold(
     model: TurnModel, save_fault: str, kill_after: float | None
 ) -> None:
     """The passages are stored, but too late is it known: the model answers without, and no replay

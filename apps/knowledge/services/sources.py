@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models.functions import Now
-from django.utils import timezone
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
 
 from apps.audit.services import Actor, record_change
 from apps.core.ids import new_id
@@ -175,9 +175,8 @@ def update_source(*, source: Source, actor: Actor, changes: dict[str, Any]) -> S
         _index_again(source)
     elif "refresh_every" in changed and source.status not in INDEXING_STATUSES:
         interval = REFRESH_INTERVALS.get(RefreshInterval(source.refresh_every))
-        last = source.refreshed_at or timezone.now()
-        source.due_at = None if interval is None else last + interval
-        source.save(update_fields=["due_at"])
+        due_at = None if interval is None else Coalesce(F("refreshed_at"), Now()) + interval
+        Source.objects.filter(workspace_id=source.workspace_id, id=source.id).update(due_at=due_at)
     record_change(source, actor=actor, action="source.updated", changed=changed)
     return source
 

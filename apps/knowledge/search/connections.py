@@ -1,5 +1,7 @@
 """Connections on which turns search, apart from those that every turn needs."""
 
+from django.conf import settings
+
 from apps.infrastructure.postgres.pool import LoopPool
 
 SETTINGS = {
@@ -11,7 +13,6 @@ SETTINGS = {
     "enable_sort": "off",
     "jit": "off",
 }
-_STATEMENT_MILLISECONDS = 2500
 MAX_CONNECTIONS = 4
 
 pool = LoopPool(
@@ -20,7 +21,8 @@ pool = LoopPool(
         f"-c {name}={value}"
         for name, value in (
             *SETTINGS.items(),
-            ("statement_timeout", _STATEMENT_MILLISECONDS),
+            # A turn goes on without what comes later.
+            ("statement_timeout", round(settings.KNOWLEDGE_RETRIEVAL_SECONDS * 1000)),
             # Planning takes longer than searching a small base. A prepared plan knows no sizes, so
             # it must not read whole tables.
             ("plan_cache_mode", "force_generic_plan"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.chat import errors
@@ -38,8 +39,6 @@ log = get_logger(__name__)
 
 SETTLE_PATIENCE_SECONDS = 10.0
 """How long callers wait for a turn that cannot be settled, before they are told to come again."""
-SAVE_SECONDS = 2.0
-"""How long the passages that were found may take to be stored."""
 SAVE_RETRY_SECONDS = 0.1
 
 
@@ -190,7 +189,7 @@ class RunningTurn:
         """Store what was found, and return what may be told. Raises TurnNotRunning if the sweep was
         earlier."""
         try:
-            async with asyncio.timeout(SAVE_SECONDS):
+            async with asyncio.timeout(settings.KNOWLEDGE_RETRIEVAL_SECONDS):
                 await self._save_when_available(retrieved)
         except TurnNotRunning:
             raise
@@ -205,6 +204,8 @@ class RunningTurn:
             try:
                 return await self._database.save_passages(self.turn, retrieved)
             except DATABASE_UNAVAILABLE:
+                if not retrieved.passages:
+                    raise
                 await asyncio.sleep(SAVE_RETRY_SECONDS)
 
     def _on_delta(self, delta: TextDelta) -> None:

@@ -50,7 +50,11 @@ def model_world(db: None) -> Iterator[None]:
     TurnModel.chatbot = make_chatbot(workspace, make_language_model(credits_per_reply=PRICE))
     TurnModel.strict_chatbot = copy(TurnModel.chatbot)
     TurnModel.strict_chatbot.knowledge_mode = KnowledgeMode.ONLY
-    with override_settings(TURN_HEARTBEAT_SECONDS=5.0, TURN_ABANDONED_AFTER_SECONDS=15.0):
+    with override_settings(
+        TURN_HEARTBEAT_SECONDS=5.0,
+        TURN_ABANDONED_AFTER_SECONDS=15.0,
+        KNOWLEDGE_RETRIEVAL_SECONDS=3.0,
+    ):
         yield
 
 

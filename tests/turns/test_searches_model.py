@@ -59,6 +59,15 @@ def test_lost_answer_of_saving_is_asked_for_again(model: TurnModel) -> None:
     assert told(model).knowledge == "found"
 
 
+@pytest.mark.parametrize("finding", [Knowledge.NOTHING_FOUND, Knowledge.UNAVAILABLE])
+def test_search_without_passages_waits_for_no_outage(model: TurnModel, finding: Knowledge) -> None:
+    model.open_with_search(finding=finding, seconds=1.0)
+    model.outage("database")
+    model.wait(1.0)
+    assert told(model).knowledge == finding
+    assert model.story(0).model
+
+
 @pytest.mark.parametrize("kill_after", [0.3, 6.0, None])
 @pytest.mark.parametrize("save_fault", ["outage", "lock"])
 def test_sources_stored_but_not_told_stay_untold(
@@ -67,7 +76,7 @@ def test_sources_stored_but_not_told_stay_untold(
     """The passages are stored, but too late is it known: the model answers without, and no replay
     says otherwise, even if the process dies before it saved anything."""
     model.open_with_search(save_fault=save_fault)
-    model.wait(2.5)
+    model.wait(3.2)
     model.come_back()
     model.delta(0, 1)
     assert told(model) == SourcesFound(Knowledge.UNAVAILABLE, ())

@@ -242,7 +242,7 @@ class TurnModel(RuleBasedStateMachine):
         self.world.cuts = self.world.locks = 0
         self.world.save_fault = ""
         self.come_back()
-        self.pass_time(9.0)  # for turns whose opening was lost or waits, and for searches
+        self.pass_time(11.0)  # for turns whose opening was lost or waits, and for searches
         for story in self.stories.values():
             story.end_model()
         self.pass_time(60.0)

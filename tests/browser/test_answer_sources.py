@@ -100,6 +100,4 @@ def test_playground_shows_sources_before_the_answer(
     page.get_by_role("button", name="New conversation").click()
     page.get_by_label("Message").fill("Thanks")
     page.get_by_label("Message").press("Enter")
-    expect(answer.locator(".source-note")).to_have_text(
-        "Nothing was found in the knowledge bases."
-    )
+    expect(answer.locator(".source-note")).to_have_text("Nothing was found in the knowledge bases.")

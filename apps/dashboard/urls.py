@@ -17,11 +17,17 @@ from apps.dashboard.views import (
     playground,
     requests,
     settings,
-    unanswered,
     versions,
     webhooks,
 )
-from apps.dashboard.views.knowledge import adding, chatbot, search, source_pages, sources
+from apps.dashboard.views.knowledge import (
+    adding,
+    chatbot,
+    search,
+    source_pages,
+    sources,
+    unanswered,
+)
 from apps.dashboard.views.knowledge import bases as knowledge
 
 app_name = "dashboard"

@@ -198,9 +198,7 @@ def make_admin_rows() -> tuple[Team, str]:
     make_citation(
         answer.turn, title=USER_TEXT, url=f"https://example.com/{USER_TEXT}", text=USER_TEXT
     )
-    QuestionReview.objects.create(
-        workspace=team.workspace, turn=answer.turn, outcome="dismissed"
-    )
+    QuestionReview.objects.create(workspace=team.workspace, turn=answer.turn, outcome="dismissed")
     Rating.objects.create(
         workspace=team.workspace,
         conversation_id=answer.conversation_id,

@@ -1,14 +1,17 @@
 """Knowledge bases with generated words and vectors, for timing.
 
 Words follow Zipf's law and have endings, and each three chunks share a name that no other has.
-Vectors are of length 1 and lie around centres. Chunks are put together from pools in PostgreSQL,
-which takes a fraction of the time that sending them would.
+Vectors are of length 1 and lie around centres, in a few dozen of all directions, as those of texts
+do. Chunks are put together from pools in PostgreSQL, which takes a fraction of the time that
+sending them would.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import mul
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -23,6 +26,7 @@ WORDS = 60_000
 WORDS_PER_HALF = 75
 POOL = 4_000
 CENTRES = 1_000
+CENTRE_DIRECTIONS, NOISE_DIRECTIONS = 64, 32
 COMMON_WORDS = 40
 _SYLLABLES = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
 _ENDINGS = ("", "s", "ed", "ing", "er")
@@ -102,8 +106,10 @@ class Corpus:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute(_CREATE_POOLS)
-            noise = [(n, self._vector(0.55)) for n in range(POOL)]
-            centres = [(n, self._vector(1.0)) for n in range(CENTRES)]
+            directions = self._directions(NOISE_DIRECTIONS)
+            noise = [(n, self._vector(directions, 0.55)) for n in range(POOL)]
+            directions = self._directions(CENTRE_DIRECTIONS)
+            centres = [(n, self._vector(directions, 1.0)) for n in range(CENTRES)]
             cursor.executemany("INSERT INTO pool_noise VALUES (%s, %s::halfvec)", noise)
             cursor.executemany("INSERT INTO pool_centre VALUES (%s, %s::halfvec)", centres)
             halves = [
@@ -174,9 +180,13 @@ class Corpus:
             cursor.execute(_INSERT_CHUNKS, values)
             cursor.execute(_INSERT_VECTORS, values)
 
-    def _vector(self, length: float) -> str:
-        numbers = [self._random.gauss(0, 1) for _ in range(DIMENSIONS)]
-        norm = sum(number * number for number in numbers) ** 0.5
+    def _directions(self, count: int) -> list[list[float]]:
+        return [[self._random.gauss(0, 1) for _ in range(DIMENSIONS)] for _ in range(count)]
+
+    def _vector(self, directions: Sequence[Sequence[float]], length: float) -> str:
+        weights = [self._random.gauss(0, 1) for _ in directions]
+        numbers = [sum(map(mul, weights, column)) for column in zip(*directions, strict=True)]
+        norm = math.hypot(*numbers)
         return "[" + ",".join(f"{length * number / norm:.5f}" for number in numbers) + "]"
 
 

@@ -19,8 +19,8 @@ from apps.core.search_words import is_unspaced
 from apps.knowledge.search.terms import Term
 
 MAX_READ_CHUNKS = 1_000
-MAX_EXPECTED = 1_500
-MAX_MATCHES = 2_000
+MAX_EXPECTED = 600
+MAX_MATCHES = 1_000
 """Chunks that are scored at most, if more are found than expected."""
 _MAX_FINDERS = 8
 _SAMPLED_CHUNKS = 300

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from django.db import connection
+
 from apps.audit.services import SYSTEM
 from apps.credits.models import EntryKind, LedgerEntry
 from apps.knowledge.models import ChunkVector, Generation, KnowledgeBase, Source
 from apps.knowledge.pipeline.claiming import claim_source
 from apps.knowledge.pipeline.indexing import index_source
+from apps.knowledge.search.vectors_sql import MAX_EXACT_CHUNKS, index_name
 from apps.knowledge.services.bases import update_knowledge_base
 from apps.knowledge.services.sources import add_text, delete_source
 from tests.contracts.task_case import ITEM_COUNT, Case
@@ -41,6 +44,23 @@ def embedding_models_to_change(team: Team) -> Case:
         return base.embedding_model_id == model.id, vectors.count(), charged
 
     return result, (True, ITEM_COUNT, [-5 * ITEM_COUNT])  # words
+
+
+def vector_index_to_build(team: Team) -> Case:
+    model = make_embedding_model()
+    base = make_knowledge_base(team.workspace, embedding_model=model)
+    add_text(base=base, title="Large", text="words", actor=SYSTEM)
+    Source.objects.filter(knowledge_base=base).update(chunks=MAX_EXACT_CHUNKS + 1, due_at=None)
+
+    def result() -> list[tuple[bool]]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)",
+                [index_name(model.id)],
+            )
+            return cursor.fetchall()
+
+    return result, [(True,)]
 
 
 def generations_to_erase(team: Team) -> Case:

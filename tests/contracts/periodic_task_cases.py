@@ -246,6 +246,7 @@ TASK_CASES: dict[str, Callable[[Team], Case]] = {
     "prune-exports": conversations.old_exports,
     "index-sources": knowledge.sources_to_index,
     "change-embedding-models": knowledge.embedding_models_to_change,
+    "create-vector-indexes": knowledge.vector_index_to_build,
     "erase-discarded-knowledge": knowledge.generations_to_erase,
 }
 RECEIVERS: list[Receiver] = []

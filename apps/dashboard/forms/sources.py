@@ -5,13 +5,17 @@ from django import forms
 from apps.core.text import require_storable
 from apps.dashboard.forms.fields import NormalizedCharField
 from apps.infrastructure.names import validate_name
-from apps.knowledge.fetching.errors import FetchFailed
-from apps.knowledge.fetching.urls import entered_url
 from apps.knowledge.models import RefreshInterval, Source, SourceType
 from apps.knowledge.models.sources import MAX_URL_LENGTH
 from apps.knowledge.services.chunks import MAX_CHUNK_LENGTH
 from apps.knowledge.services.sources import MAX_QUESTION_LENGTH, MAX_QUESTIONS
-from apps.knowledge.services.web import MAX_DEPTH, MAX_PAGES, MAX_PATTERN_LENGTH, MAX_PATTERNS
+from apps.knowledge.services.web import (
+    MAX_DEPTH,
+    MAX_PAGES,
+    MAX_PATTERN_LENGTH,
+    MAX_PATTERNS,
+    typed_url,
+)
 
 MAX_PASTED_LENGTH = 300_000
 """Characters of a text in a form, whose body may have 1 MiB. Longer ones come as files."""
@@ -151,10 +155,7 @@ class WebForm(forms.Form):
         }
 
     def clean_url(self) -> str:
-        try:
-            return entered_url(self.cleaned_data["url"])
-        except FetchFailed as failure:
-            raise forms.ValidationError(str(failure)) from None
+        return typed_url(self.cleaned_data["url"])
 
     def rules_of(self, source_type: str) -> dict[str, Any]:
         """The rules that were given for this type, as `Source.rules` has them."""

@@ -19,7 +19,7 @@ from apps.knowledge.fetching.crawling.frontier import (
 from apps.knowledge.fetching.crawling.preview import Preview, preview
 from apps.knowledge.fetching.errors import FetchFailed
 from apps.knowledge.fetching.types import CrawlRules, KnownPages, fetch_options
-from apps.knowledge.fetching.urls import normalize_url
+from apps.knowledge.fetching.urls import entered_url, normalize_url
 from apps.knowledge.models import SourceType
 
 MAX_PAGES = 10_000
@@ -45,6 +45,14 @@ _RULES = {
 }
 _LARGEST = {"max_pages": MAX_PAGES, "max_depth": MAX_DEPTH}
 _SMALLEST = {"max_pages": 1, "max_depth": 0}
+
+
+def typed_url(text: str) -> str:
+    """The address that a person typed, with https if it names no scheme. Raises ValidationError."""
+    try:
+        return entered_url(text)
+    except FetchFailed as failure:
+        raise ValidationError(str(failure)) from None
 
 
 def valid_url(text: str) -> str:

@@ -33,7 +33,7 @@ from bench.load import Target, run_json_load
 from bench.measurements import CLIENTS, Figures
 from bench.processes import ROOT, cpu_seconds, run_web_server
 from bench.servers import MESSAGE
-from local.web import manage_command
+from local.servers.web import manage_command
 
 MAX_RATIO = 1.2
 """Maximum CPU of a turn in the full database, as a multiple of the empty one."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from local import ports
-from local.web import answers_ok, base_url, web_command
+from local.servers import ports
+from local.servers.web import answers_ok, base_url, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.2

@@ -4,14 +4,11 @@
 `make bench`) creates the virtual environment and executes `python -m local COMMAND` in it.
 
     bootstrap, install         create the virtual environment
-    supervisor, processes      start, watch and stop child processes; stop orphans of a killed run
-    subreaper                  adopt and kill processes that the children left behind
-    interrupts, console        signals and terminal output
-    postgres, valkey, model    one embedded server each
-    services                   start the servers that the environment does not name
-    web                        command lines of Parley's own processes
-    state, server_user, ports  state directory and locks, PostgreSQL's system user, free ports
-    wheels                     files and versions of the servers' wheels
-    demo, throwaway, checks    the commands
-    chat_client                a small HTTP client for the demo's sample chat
+    commands                   demo, throwaway servers, checks
+    servers                    PostgreSQL, Valkey, the models and Parley's own processes, their
+                               ports and wheels
+    children                   start, watch and stop child processes, adopt those that they leave
+                               behind, signals; PostgreSQL's system user
+    state                      state directory and locks
+    console, errors            terminal output, failures
 """

@@ -11,10 +11,11 @@ reset            remove the demo's data
 import sys
 from collections.abc import Sequence
 
-from local import checks, demo, subreaper, throwaway
+from local.children import subreaper
+from local.children.interrupts import Interrupts, StopRequested
+from local.commands import checks, demo, throwaway
 from local.console import Console, console_for
 from local.errors import ChildFailed, LocalError
-from local.interrupts import Interrupts, StopRequested
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from local.children.interrupts import Interrupts, StopRequested
 from local.console import Console, Step, console_for
 from local.errors import ChildFailed, LocalError
-from local.interrupts import Interrupts, StopRequested
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"

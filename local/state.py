@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local import server_user
+from local.children import server_user
 from local.errors import AlreadyRunning, LocalError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent

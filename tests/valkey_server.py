@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import valkey
+from local.servers import valkey
 from tests.web_processes import free_port
 
 

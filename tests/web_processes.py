@@ -22,7 +22,7 @@ from django.db import connection
 
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.workspaces.models import Workspace
-from local.web import web_command, worker_command
+from local.servers.web import web_command, worker_command
 from tests.factories import grant_credits, make_api_key, make_chatbot
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ from apps.chatbots.models import EmbeddingModel
 from apps.core.search_words import build_tsvector
 from apps.knowledge.models import Document, Generation, KnowledgeBase, Source, SourceType
 from bench.retrieval.bases import analyze
-from local.embedding_model import DIMENSIONS
+from local.servers.embedding_model import DIMENSIONS
 
 WORDS = 60_000
 WORDS_PER_HALF = 75

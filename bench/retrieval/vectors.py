@@ -18,7 +18,7 @@ from pathlib import Path
 
 from apps.chatbots.models import EmbeddingModel
 from bench.processes import ROOT, free_port, run_process, wait_until_listening
-from local import embedding_model
+from local.servers import embedding_model
 
 VENV = ROOT / ".local" / "bench" / "model"
 CACHE = (
@@ -82,7 +82,7 @@ def run_embedding_model() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as directory:
         port, log = free_port(), Path(directory) / "embedding-model.log"
-        command = [_python(), "-m", "local.embedding_model", "--port", str(port)]
+        command = [_python(), "-m", "local.servers.embedding_model", "--port", str(port)]
         with run_process(command, log, dict(os.environ)) as process:
             wait_until_listening(process, port, log)
             yield embedding_model.api_base(port)

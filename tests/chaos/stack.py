@@ -13,11 +13,12 @@ from functools import partial
 
 import psutil
 
-from local import ports, processes, subreaper, web
+from local.children import processes, subreaper
+from local.children.interrupts import Interrupts
+from local.children.supervisor import Program, Supervisor
+from local.commands.throwaway import throwaway_servers
 from local.console import Console
-from local.interrupts import Interrupts
-from local.supervisor import Program, Supervisor
-from local.throwaway import throwaway_servers
+from local.servers import ports, web
 
 WEB_NAMES = ("web-one", "web-two")
 SETTINGS = "tests.chaos.settings"

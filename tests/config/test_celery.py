@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from config import celery_app
-from local.web import ALL_QUEUES, CRITICAL_QUEUE, OTHER_QUEUES
+from local.servers.web import ALL_QUEUES, CRITICAL_QUEUE, OTHER_QUEUES
 
 PROCFILE = (Path(__file__).resolve().parents[2] / "Procfile").read_text()
 

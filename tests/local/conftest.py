@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from local import server_user, state
-from local.interrupts import Interrupts
-from local.processes import start_time, wait_until
-from local.supervisor import Supervisor
+from local import state
+from local.children import server_user
+from local.children.interrupts import Interrupts
+from local.children.processes import start_time, wait_until
+from local.children.supervisor import Supervisor
 
 SECONDS = 60
 Spawn = Callable[..., subprocess.Popen[str]]

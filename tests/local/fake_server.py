@@ -13,10 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
-from local import ports, processes, services, state
+from local import state
+from local.children import processes
+from local.children.interrupts import Interrupts, StopRequested
+from local.children.supervisor import Program, Service, Supervisor
 from local.console import Console
-from local.interrupts import Interrupts, StopRequested
-from local.supervisor import Program, Service, Supervisor
+from local.servers import ports, services
 
 STUBBORN = (
     "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from local.demo import refuse_replaced_migrations
+from local.commands.demo import refuse_replaced_migrations
 from local.errors import LocalError
 
 

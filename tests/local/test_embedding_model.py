@@ -12,9 +12,9 @@ from apps.llm.embeddings.services import embed
 from apps.llm.embeddings.types import EmbeddingRequest, Embeddings
 from apps.llm.errors import InputRefused
 from apps.llm.services import close_clients
-from local.embedding_model import DIMENSIONS, MAX_TEXTS, Server, api_base, build_server
-from local.ports import HOST
-from local.web import answers_ok
+from local.servers.embedding_model import DIMENSIONS, MAX_TEXTS, Server, api_base, build_server
+from local.servers.ports import HOST
+from local.servers.web import answers_ok
 
 
 class Letters:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import ports
 from local.errors import LocalError
+from local.servers import ports
 
 
 @pytest.fixture

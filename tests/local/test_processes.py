@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from local import processes
-from local.processes import ProcessRecord
+from local.children import processes
+from local.children.processes import ProcessRecord
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = (

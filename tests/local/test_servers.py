@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from redis import Redis, RedisError
 
-from local.processes import wait_until
-from local.server_user import UNPRIVILEGED
+from local.children.processes import wait_until
+from local.children.server_user import UNPRIVILEGED
 from tests.local.conftest import (
     SECONDS,
     Spawn,

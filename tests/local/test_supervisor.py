@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local.children.interrupts import StopRequested
+from local.children.processes import wait_until
+from local.children.supervisor import Program, Service, Supervisor
 from local.errors import ChildFailed, PortTaken
-from local.interrupts import StopRequested
-from local.processes import wait_until
-from local.supervisor import Program, Service, Supervisor
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from local import server_user, state, throwaway
-from local.processes import wait_until
+from local import state
+from local.children import server_user
+from local.children.processes import wait_until
+from local.commands import throwaway
 from tests.local.conftest import SECONDS, Spawn, needs_root, processes_in
 
 PRINT_FSYNC_AND_UID = (

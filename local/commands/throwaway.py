@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import foreground, ports, postgres, processes, server_user, services, state
+from local import state
+from local.children import foreground, processes, server_user
+from local.children.interrupts import Interrupts
+from local.children.supervisor import Supervisor
 from local.console import Console
 from local.errors import AlreadyRunning, LocalError
-from local.interrupts import Interrupts
-from local.supervisor import Supervisor
+from local.servers import ports, postgres, services
 
 PREFIX = "parley-run-"
 HIDDEN_PREFIX = ".parley-run-"

@@ -6,8 +6,8 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local.ports import HOST
-from local.supervisor import Program, Service
+from local.children.supervisor import Program, Service
+from local.servers.ports import HOST
 
 PREFERRED_PORT = 8000
 CELERY = (sys.executable, "-m", "celery", "--app", "config")

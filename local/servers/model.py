@@ -1,7 +1,7 @@
 """A small language model from wheels, served with OpenAI's API on the loopback address.
 
-`python -m local.model --port N` serves SmolLM2 135M with llama.cpp until it is stopped. `service`
-describes it to the supervisor.
+`python -m local.servers.model --port N` serves SmolLM2 135M with llama.cpp until it is
+stopped. `service` describes it to the supervisor.
 """
 
 import argparse
@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from local import wheels
-from local.ports import HOST
-from local.supervisor import Program, Service
-from local.web import answers_ok
+from local.children.supervisor import Program, Service
+from local.servers import wheels
+from local.servers.ports import HOST
+from local.servers.web import answers_ok
 
 PREFERRED_PORT = 8091
 NAME = "smollm2-135m"
@@ -32,7 +32,7 @@ def service(port: int) -> Service:
     return Service(
         Program(
             name="model",
-            command=[sys.executable, "-m", "local.model", "--port", str(port)],
+            command=[sys.executable, "-m", "local.servers.model", "--port", str(port)],
             stop_seconds=5.0,
         ),
         ready=lambda: answers_ok(f"{api_base(port)}/health", timeout=2),
@@ -68,7 +68,7 @@ def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m local.model")
+    parser = argparse.ArgumentParser(prog="python -m local.servers.model")
     parser.add_argument("--port", type=int, default=PREFERRED_PORT)
     serve(parser.parse_args().port)
 

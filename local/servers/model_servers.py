@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from local import embedding_model, model, ports, services
+from local.children.supervisor import Child, Service, Supervisor
 from local.console import Console, Step
 from local.errors import ChildFailed, PortTaken
-from local.supervisor import Child, Service, Supervisor
+from local.servers import embedding_model, model, ports, services
 
 
 @dataclass(frozen=True)

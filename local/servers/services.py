@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import postgres, processes, valkey, wheels
+from local.children import processes
+from local.children.supervisor import Service, Supervisor
 from local.console import Console
 from local.errors import ChildFailed, PortTaken
-from local.supervisor import Service, Supervisor
+from local.servers import postgres, valkey, wheels
 
 ATTEMPTS = 5
 SHARED_MEMORY_IN_USE = "is still in use"

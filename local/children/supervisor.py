@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import processes, subreaper
+from local.children import processes, subreaper
+from local.children.interrupts import Interrupts, StopRequested
+from local.children.server_user import SystemUser
 from local.errors import ChildFailed, PortTaken
-from local.interrupts import Interrupts, StopRequested
-from local.server_user import SystemUser
 
 WATCH_INTERVAL_SECONDS = 0.2
 RESTART_WINDOW_SECONDS = 60.0

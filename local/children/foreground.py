@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from local import processes, subreaper
-from local.interrupts import StopRequested
-from local.supervisor import Supervisor
+from local.children import processes, subreaper
+from local.children.interrupts import StopRequested
+from local.children.supervisor import Supervisor
 
 STOP_SECONDS = 20.0
 WAIT_SECONDS = 0.05

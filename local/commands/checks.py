@@ -5,11 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from local import throwaway, web
+from local.children.interrupts import Interrupts
+from local.children.supervisor import Program
+from local.commands import throwaway
 from local.console import Console
 from local.errors import ChildFailed
-from local.interrupts import Interrupts
-from local.supervisor import Program
+from local.servers import web
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

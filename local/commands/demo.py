@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import chat_client, ports, postgres, processes, services, state, web
+from local import state
+from local.children import processes
+from local.children.interrupts import Interrupts, StopRequested
+from local.children.supervisor import Child, Program, Supervisor
+from local.commands import chat_client
 from local.console import Console
 from local.errors import AlreadyRunning, LocalError
-from local.interrupts import Interrupts, StopRequested
-from local.model_servers import ModelAddresses, ModelServers
-from local.supervisor import Child, Program, Supervisor
+from local.servers import ports, postgres, services, web
+from local.servers.model_servers import ModelAddresses, ModelServers
 
 SETTINGS = "config.settings.local"
 REPLACED_MIGRATIONS = "SELECT 1 FROM django_migrations WHERE name = '0001_first'"

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Collection
 
-from local import processes
+from local.children import processes
 
 PR_SET_CHILD_SUBREAPER = 36
 KILL_TIMEOUT_SECONDS = 5.0

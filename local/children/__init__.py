@@ -1,0 +1,1 @@
+"""Start, watch and stop child processes, and the signals that end this program."""

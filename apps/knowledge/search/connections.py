@@ -7,7 +7,7 @@ from apps.infrastructure.postgres.pool import LoopPool
 SETTINGS = {
     # How many neighbours an HNSW index looks at first, and that it goes on if too few are of the
     # base. What is a little out of order then is put right by the statement.
-    "hnsw.ef_search": "200",
+    "hnsw.ef_search": "800",
     "hnsw.iterative_scan": "relaxed_order",
     # What an index yields in order is not to be read otherwise and sorted.
     "enable_sort": "off",

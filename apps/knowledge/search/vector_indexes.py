@@ -35,6 +35,7 @@ _IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 _CREATE = """
 CREATE INDEX CONCURRENTLY {name} ON knowledge_chunkvector
 USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)
+WITH (ef_construction = 128)
 WHERE embedding_model_id = '{model}'
 """
 _SETTINGS = ("statement_timeout", "maintenance_work_mem", "max_parallel_maintenance_workers")

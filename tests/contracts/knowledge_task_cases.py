@@ -58,7 +58,7 @@ def vector_index_to_build(team: Team) -> Case:
                 "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)",
                 [index_name(model.id)],
             )
-            return cursor.fetchall()
+            return [(is_valid,) for (is_valid,) in cursor.fetchall()]
 
     return result, [(True,)]
 

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 condition=Q(
                     Q(amount__lt=0, kind__in=("charge", "expiry", "embedding")),
                     Q(amount__gt=0, kind__in=("grant", "purchase", "refund")),
-                    Q(Q(kind="adjustment"), ~Q(amount=0)),
+                    Q(("kind", "adjustment"), ~Q(amount=0)),
                     _connector="OR",
                 ),
                 name=SIGN,

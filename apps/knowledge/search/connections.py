@@ -1,7 +1,16 @@
-"""Connections on which turns search, apart from those that every turn needs."""
+"""Connections on which turns search, apart from those that every turn needs.
+
+Workspaces take turns at them, so that one that searches a lot delays another by one search.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 
+from apps.infrastructure.concurrency.fair_slots import FairSlots, SlotRefused
+from apps.infrastructure.concurrency.loop_local import PerLoop
+from apps.infrastructure.postgres.errors import DatabaseUnavailable
 from apps.infrastructure.postgres.pool import LoopPool
 
 SETTINGS = {
@@ -14,8 +23,19 @@ SETTINGS = {
     "jit": "off",
 }
 MAX_CONNECTIONS = 4
+MAX_PER_WORKSPACE = 2
+_MAX_WAITING = 1_000
+"""Searches of one workspace that wait in a process."""
 
-pool = LoopPool(
+_slots = PerLoop(
+    lambda: FairSlots(
+        MAX_CONNECTIONS,
+        per_client=MAX_PER_WORKSPACE,
+        max_waiting=_MAX_WAITING,
+        wait_seconds=settings.KNOWLEDGE_RETRIEVAL_SECONDS,
+    )
+)
+_pool = LoopPool(
     size=MAX_CONNECTIONS,
     settings=" ".join(
         f"-c {name}={value}"
@@ -33,3 +53,21 @@ pool = LoopPool(
 
 SET_LOCAL = f"SELECT {', '.join('set_config(%s, %s, true)' for _ in SETTINGS)}"
 SET_LOCAL_VALUES = [value for pair in SETTINGS.items() for value in pair]
+
+
+async def execute(
+    workspace_id: str, statement: str, values: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Execute a search of a workspace when it is its turn, and return the rows.
+
+    Raises psycopg's errors, or DatabaseUnavailable when it was not tried.
+    """
+    slots = _slots.get()
+    try:
+        await slots.acquire(workspace_id)
+    except SlotRefused:
+        raise DatabaseUnavailable("no connection became free") from None
+    try:
+        return await _pool.execute(statement, values)
+    finally:
+        slots.release(workspace_id)

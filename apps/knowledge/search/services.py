@@ -10,7 +10,7 @@ from apps.chatbots.models import EmbeddingModel
 from apps.infrastructure.postgres.threads import in_thread
 from apps.knowledge.embedding import embed_query, embed_query_in_thread
 from apps.knowledge.models import KnowledgeBase
-from apps.knowledge.search.connections import SET_LOCAL, SET_LOCAL_VALUES, pool
+from apps.knowledge.search.connections import SET_LOCAL, SET_LOCAL_VALUES, execute
 from apps.knowledge.search.relevance import probably_answers
 from apps.knowledge.search.results import MatchedBy, Passage, select_passages
 from apps.knowledge.search.statement import Candidate, QuestionVector, build_search
@@ -93,7 +93,8 @@ async def _find_in_loop(query: "_Query") -> list[Candidate]:
         QuestionVector(model.id, (await embed_query(model, query.text)).vector)
         for model in query.models
     ]
-    return [Candidate(*row) for row in await pool.execute(*query.statement(vectors))]
+    rows = await execute(query.workspace_id, *query.statement(vectors))
+    return [Candidate(*row) for row in rows]
 
 
 def _has_no_neighbours(candidates: Sequence[Candidate]) -> bool:
@@ -129,6 +130,11 @@ class _Query:
         return cls(bases, text, search_terms(question, context))
 
     @property
+    def workspace_id(self) -> str:
+        """The workspace of the bases."""
+        return self.bases[0].workspace_id
+
+    @property
     def models(self) -> list[EmbeddingModel]:
         """The embedding models of the bases, each once."""
         return list({base.embedding_model_id: base.embedding_model for base in self.bases}.values())
@@ -136,7 +142,7 @@ class _Query:
     def statement(self, vectors: Sequence[QuestionVector]) -> tuple[str, Mapping[str, Any]]:
         """The SQL and its parameters."""
         return build_search(
-            workspace_id=self.bases[0].workspace_id,
+            workspace_id=self.workspace_id,
             knowledge_base_ids=[base.id for base in self.bases],
             vectors=vectors,
             terms=self.terms,

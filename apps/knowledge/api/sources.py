@@ -20,9 +20,9 @@ from apps.knowledge.api.access import (
     find_source,
     new_router,
 )
-from apps.knowledge.api.files import file_response
 from apps.knowledge.api.source_body import FORM_CONTENT, SourceBody
 from apps.knowledge.api.source_changes import columns_to_change, without_null
+from apps.knowledge.downloads import file_response
 from apps.knowledge.errors import SourceFileNotFound
 from apps.knowledge.models import DocumentStatus, KnowledgeBase, Source, SourceType
 from apps.knowledge.schemas.sources import (

@@ -4,11 +4,10 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 
 from apps.audit.services import user_actor
 from apps.core.errors import ApiError
@@ -16,10 +15,11 @@ from apps.dashboard.access import clean_id, workspace_action, workspace_page
 from apps.dashboard.forms.sources import ChunkForm, changes_of, edit_form
 from apps.dashboard.list_pages import ListPage
 from apps.dashboard.presenters.knowledge import SourceRow
+from apps.knowledge.downloads import file_response
 from apps.knowledge.errors import ChunkNotFound
-from apps.knowledge.models import Chunk, DocumentStatus, Source, SourceFile
+from apps.knowledge.models import Chunk, DocumentStatus, Source
 from apps.knowledge.models.sources import WEB_TYPES
-from apps.knowledge.queries import documents_of, find_chunk, find_source, live_chunks
+from apps.knowledge.queries import documents_of, find_chunk, find_file, find_source, live_chunks
 from apps.knowledge.services.chunks import MAX_CHUNK_LENGTH, update_chunk
 from apps.knowledge.services.sources import update_source
 from apps.workspaces.models import Member
@@ -107,15 +107,7 @@ def _update(request: HttpRequest, member: Member, found: Source, form: forms.For
 @workspace_page(Permission.VIEW)
 def download(request: HttpRequest, member: Member, source_id: str) -> HttpResponseBase:
     """The file of a source as it was uploaded. Never shown by the browser itself."""
-    found = find_source(member.workspace_id, source_id)
-    file = SourceFile.objects.filter(workspace_id=member.workspace_id, source=found).first()
-    if file is None:
-        raise Http404
-    headers = {
-        "Content-Disposition": content_disposition_header(True, file.name) or "attachment",
-        "Cache-Control": "no-store",
-    }
-    return HttpResponse(bytes(file.body), content_type="application/octet-stream", headers=headers)
+    return file_response(find_file(find_source(member.workspace_id, source_id)))
 
 
 @workspace_action(Permission.EDIT_KNOWLEDGE)

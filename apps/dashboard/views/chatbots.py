@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +20,8 @@ from apps.dashboard.presenters.rate_limit_text import (
     describe_rate_limit,
     max_requests_per_day,
 )
+from apps.knowledge.queries import knowledge_bases_of
+from apps.knowledge.services.attachments import set_chatbot_knowledge_bases
 from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission, is_allowed
@@ -92,10 +95,14 @@ def preview_rate_limit(request: HttpRequest, member: Member, chatbot_id: str) ->
 
 @workspace_action(Permission.EDIT_CHATBOTS)
 def duplicate_chatbot(request: HttpRequest, member: Member, chatbot_id: str) -> HttpResponse:
-    """Create a chatbot with the same settings."""
+    """Create a chatbot with the same settings and knowledge bases."""
     chatbot = get_chatbot_or_404(member, chatbot_id)
+    actor = user_actor(member.user, request)
     try:
-        copy = services.duplicate_chatbot(chatbot=chatbot, actor=user_actor(member.user, request))
+        with transaction.atomic():  # both or nothing
+            copy = services.duplicate_chatbot(chatbot=chatbot, actor=actor)
+            base_ids = [base.id for base in knowledge_bases_of(chatbot)]
+            set_chatbot_knowledge_bases(chatbot=copy, base_ids=base_ids, actor=actor)
     except (ValidationError, LimitReached) as error:
         text = " ".join(error.messages) if isinstance(error, ValidationError) else error.message
         messages.error(request, text)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from apps.audit.models import ActorKind, AuditEntry
+from apps.audit.services import SYSTEM
 from apps.chatbots.models import Chatbot, LanguageModel
 from apps.chatbots.queries import chatbots_for
 from apps.conversations.models import Turn
@@ -20,10 +21,13 @@ from apps.credits.prices import Price
 from apps.dashboard.forms.chatbots import ChatbotForm
 from apps.dashboard.presenters.rate_limit_text import describe_rate_limit
 from apps.dashboard.price_text import describe_price
+from apps.knowledge.queries import knowledge_bases_of
+from apps.knowledge.services.attachments import set_chatbot_knowledge_bases
 from apps.workspaces.models import Role
 from apps.workspaces.services import add_member
 from tests.dashboard.page_client import table_cells
 from tests.factories import Team, make_chatbot, make_language_model, make_user
+from tests.knowledge.knowledge_factory import make_knowledge_base
 from tests.turns.turn_factory import make_running_turn
 
 
@@ -116,6 +120,14 @@ def test_duplicate_copies_settings_and_name(team: Team, alice: Client, chatbot: 
     copy = Chatbot.objects.exclude(id=chatbot.id).get(workspace=team.workspace)
     assert (copy.name, copy.temperature) == (f"Copy of {'x' * 112}", 1.5)
     assert response["Location"] == at(team, copy.id)
+
+
+def test_duplicate_has_the_same_knowledge(team: Team, alice: Client, chatbot: Chatbot) -> None:
+    base = make_knowledge_base(team.workspace)
+    set_chatbot_knowledge_bases(chatbot=chatbot, base_ids=[base.id], actor=SYSTEM)
+    alice.post(at(team, chatbot.id, "copy"))
+    copy = Chatbot.objects.exclude(id=chatbot.id).get(workspace=team.workspace)
+    assert list(knowledge_bases_of(copy)) == [base]
 
 
 def test_duplicate_requires_an_active_model(team: Team, alice: Client, chatbot: Chatbot) -> None:

@@ -120,7 +120,8 @@ def decode_event(values: Sequence[Any]) -> NumberedEvent:
         error = error_from_code(code)
         error.retry_after = retry_after
         return TurnFailed(error)
-    if kind in _KINDS_WITH_SOURCES:
+    # A process of an earlier version sends the end of a turn without sources.
+    if kind in _KINDS_WITH_SOURCES and isinstance(fields[-1], list | tuple):
         *fields, sources = fields
         fields.append(tuple(AnswerSource(*source) for source in sources))
     return _TYPE_BY_KIND[kind](*fields)

@@ -75,7 +75,7 @@ class TextForm(TitledForm):
     )
 
 
-class AnswerForm(forms.Form):
+class QuestionsForm(forms.Form):
     """An answer to one or more questions."""
 
     questions = LinesField(
@@ -169,7 +169,7 @@ def edit_form(source: Source, data: Any = None) -> forms.Form:
         return TextForm(data, initial={"title": source.title, "text": source.text})
     if source.type == SourceType.QNA:
         questions = "\n".join(source.questions)
-        return AnswerForm(data, initial={"questions": questions, "answer": source.text})
+        return QuestionsForm(data, initial={"questions": questions, "answer": source.text})
     if source.url:
         return EditWebForm(data, initial={"title": source.title, **WebForm.initial_of(source)})
     return TitledForm(data, initial={"title": source.title})
@@ -185,7 +185,7 @@ class EditWebForm(TitledForm, WebForm):
 def changes_of(form: forms.Form, source_type: str) -> dict[str, Any]:
     """The valid values of an edit form, as `update_source` takes them."""
     values = dict(form.cleaned_data)
-    if isinstance(form, AnswerForm):
+    if isinstance(form, QuestionsForm):
         return {"questions": values["questions"], "text": values["answer"]}
     if isinstance(form, EditWebForm):
         names = ("title", "url", "refresh_every")

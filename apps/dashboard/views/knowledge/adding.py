@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from apps.audit.services import user_actor
 from apps.core.errors import ServiceUnavailable, TooManyRequests
 from apps.dashboard.access import workspace_page
-from apps.dashboard.forms.sources import AnswerForm, TextForm, WebForm
+from apps.dashboard.forms.sources import QuestionsForm, TextForm, WebForm
 from apps.knowledge.models import KnowledgeBase, Source, SourceType
 from apps.knowledge.queries import find_knowledge_base
 from apps.knowledge.services import sources as services
@@ -18,7 +18,7 @@ from apps.workspaces.errors import LimitReached
 from apps.workspaces.models import Member
 from apps.workspaces.roles import Permission
 
-KINDS: dict[str, type[forms.Form]] = {"web": WebForm, "text": TextForm, "qna": AnswerForm}
+KINDS: dict[str, type[forms.Form]] = {"web": WebForm, "text": TextForm, "qna": QuestionsForm}
 TITLES = {"web": "Web page or site", "text": "Text", "qna": "Questions and answer"}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from apps.chatbots.models import EmbeddingModel
 from apps.infrastructure.postgres.pool import close_pool
 from apps.knowledge.models import KnowledgeBase
-from apps.knowledge.search.connections import pool
+from apps.knowledge.search.connections import execute
 from apps.knowledge.search.statement import Candidate, QuestionVector, build_search
 from apps.knowledge.search.terms import Term, search_terms
 from apps.workspaces.models import Workspace
@@ -47,7 +47,7 @@ class Asked:
 
 
 class Searcher:
-    """Searches with given vectors, over the pool of turns."""
+    """Searches with given vectors, over the connections of turns."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self._runner = runner
@@ -61,7 +61,7 @@ class Searcher:
             vectors=[QuestionVector(base.embedding_model_id, vector)],
             terms=terms,
         )
-        rows = self._runner.run(pool.execute(sql, values))
+        rows = self._runner.run(execute(base.workspace_id, sql, values))
         return Asked(terms, [Candidate(*row) for row in rows])
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ class _Query:
     @property
     def workspace_id(self) -> str:
         """The workspace of the bases."""
-        return self.bases[0].workspace_id
+        return str(self.bases[0].workspace_id)
 
     @property
     def models(self) -> list[EmbeddingModel]:

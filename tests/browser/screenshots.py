@@ -7,19 +7,18 @@ of them: `make screenshots ARGS="--into FOLDER --png --only keys,leads"`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import os
-import queue
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import django
+
+from tests.browser.screenshot_actions import ACTIONS
+from tests.browser.screenshot_model import run_model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -40,17 +39,6 @@ VIEWPORT_PAGES = (*OVERLAY_PAGES, "playground", "compare")
 """Pages laid out to the viewport's height."""
 SECOND_FACTOR_PAGES = ("mfa_generate_recovery_codes",)
 """Pages captured only with two-factor authentication enabled."""
-ANSWER = """Yes, until the parcel is handed over to the carrier [1]:
-
-1. Open **Your orders** and choose the order.
-2. Choose *Change address*, and save.
-
-If it is on its way already, the carrier can [redirect it](https://example.com/redirect)."""
-DRAFT_ANSWER = """1. Open **Your orders**.
-2. Choose the order, then *Change address*.
-3. Save before the parcel is handed over."""
-"""The model's answer to the draft prompt."""
-DRAFT_PROMPT = "Answer as a list of steps, without greeting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +58,7 @@ def main() -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        demo = _seed(stack.enter_context(_fake_model()))
+        demo = _seed(stack.enter_context(run_model()))
         from playwright.sync_api import sync_playwright
 
         from tests.browser.conftest import CHROMIUM, FLAGS
@@ -102,36 +90,6 @@ def _seed(api_base: str) -> DemoAccount:
     demo = seed_demo(base_url="", model_api_base=api_base, previous={})
     index_sources(max_seconds=60)
     return DemoAccount(demo["workspace"], demo["owner_email"], demo["owner_password"])
-
-
-@contextmanager
-def _fake_model() -> Iterator[str]:
-    """Serve a fake model that answers by its system prompt; yield its base URL."""
-    from tests.llm.fake_provider import serve, streamed_answer
-
-    ready: queue.Queue[tuple[str, Callable[[], object]]] = queue.Queue()
-
-    async def run() -> None:
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        async with serve() as upstream:
-            upstream.stream_from(
-                lambda body: streamed_answer(*_answer_for(body).splitlines(keepends=True))
-            )
-            ready.put((upstream.base_url, lambda: loop.call_soon_threadsafe(done.set)))
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    address, end = ready.get()
-    try:
-        yield address
-    finally:
-        end()
-        thread.join()
-
-
-def _answer_for(body: dict[str, Any]) -> str:
-    return DRAFT_ANSWER if body["messages"][0]["content"] == DRAFT_PROMPT else ANSWER
 
 
 def _capture_variant(
@@ -264,67 +222,6 @@ def _enable_second_factor(demo: DemoAccount) -> None:
     owner = User.objects.get(email=demo.email)
     TOTP.activate(owner, generate_totp_secret())
     RecoveryCodes.activate(owner)
-
-
-def _send_message(page: Page) -> None:
-    page.get_by_label("Message").fill("Can I change the delivery address?")
-    page.get_by_label("Message").press("Enter")
-    page.locator(".line-answer[data-state=done]").first.wait_for()
-
-
-def _compare(page: Page) -> None:
-    page.get_by_text("Compare with a draft").click()
-    page.get_by_label("System prompt").fill(DRAFT_PROMPT)
-    page.get_by_label("Message").fill("Can I change the delivery address?")
-    page.get_by_label("Message").press("Enter")
-    page.locator("[data-pane=changed] .line-answer[data-state=done]").wait_for()
-
-
-def _create_key(page: Page) -> None:
-    page.get_by_label("Name").fill("Checkout")
-    page.get_by_role("button", name="Create key").click()
-    page.get_by_label("API key", exact=True).wait_for()
-
-
-def _find_request(page: Page) -> None:
-    from apps.conversations.models import Turn
-
-    page.get_by_label("Request ID").fill(Turn.objects.latest("created_at").request_id)
-    page.get_by_role("button", name="Find", exact=True).click()
-    page.wait_for_load_state("networkidle")
-
-
-def _search_knowledge(page: Page) -> None:
-    page.get_by_label("Question").fill("What does express delivery cost?")
-    page.get_by_role("button", name="Search", exact=True).click()
-    page.locator(".passage").first.wait_for()
-
-
-def _open_erase_dialog(page: Page) -> None:
-    page.get_by_label("End user ID").fill("visitor-17")
-    page.get_by_role("button", name="Erase data").click()
-
-
-def _open_sidebar(page: Page) -> None:
-    menu_button = page.get_by_role("button", name="Menu")
-    if menu_button.is_visible():
-        menu_button.click()
-
-
-ACTIONS: dict[str, Callable[[Page], None]] = {
-    "playground": _send_message,
-    "compare": _compare,
-    "palette": lambda page: page.keyboard.press("Control+k"),
-    "key_created": _create_key,
-    "request": _find_request,
-    "conversation": lambda page: page.locator(".receipt summary").first.click(),
-    "answer_sources": lambda page: page.locator("a.cite").first.click(),
-    "search_knowledge": _search_knowledge,
-    "conversation_filters": lambda page: page.get_by_text("More filters").click(),
-    "settings_erase": _open_erase_dialog,
-    "sidebar": _open_sidebar,
-}
-"""Steps performed on a page before it is captured."""
 
 
 def _save_screenshot(

@@ -6,33 +6,22 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from typing import Any
 
 import httpx
-from django.conf import settings
 
-from apps.api_keys.models import ApiKey
-from apps.api_keys.queries import hash_secret
-from apps.api_keys.services import issue_key, revoke_key
 from apps.audit.services import SYSTEM
 from apps.chat.engine.request_parsing import ParsedRequest
-from apps.chatbots.models import ChatbotVersion
-from apps.conversations.exports.services import MAX_UNFINISHED_EXPORTS
 from apps.conversations.models import Turn
-from apps.core.ids import new_id
 from apps.leads.fields import LeadFields
 from apps.leads.services import create_lead
 from apps.turns.sweep import sweep_turns
-from apps.webhooks.models import DisabledReason
-from apps.webhooks.services import MAX_ENDPOINTS, disable_endpoint, send_test
 from tests.contracts import knowledge_error_cases as knowledge
-from tests.conversations.export_factory import make_pending_export
+from tests.contracts import resource_error_cases as resources
 from tests.factories import (
     Team,
     make_api_key,
     make_chatbot,
     make_language_model,
-    make_webhook_endpoint,
 )
 from tests.fault_injection import reject_inserts
 from tests.turns.turn_factory import expire_heartbeat, make_running_turn
@@ -96,13 +85,13 @@ def rate_foreign_message(web: WebProcess, team: Team) -> httpx.Response:
         make_running_turn(make_chatbot(each)) for each in (team.workspace, team.other_workspace)
     )
     path = f"conversations/{ours.conversation_id}/messages/{theirs.message_id}/rating"
-    return _request(web, team, "DELETE", path)
+    return resources.send_request(web, team, "DELETE", path)
 
 
 def rate_user_message(web: WebProcess, team: Team) -> httpx.Response:
     question = make_running_turn(make_chatbot(team.workspace)).messages.get()
     path = f"conversations/{question.conversation_id}/messages/{question.id}/rating"
-    return _request(web, team, "PUT", path, json={"rating": "up"})
+    return resources.send_request(web, team, "PUT", path, json={"rating": "up"})
 
 
 def get_foreign_lead(web: WebProcess, team: Team) -> httpx.Response:
@@ -210,82 +199,6 @@ def retry_abandoned_turn(web: WebProcess, team: Team) -> httpx.Response:
     return caller.post("Hello")
 
 
-def _request(web: WebProcess, team: Team, method: str, path: str, **options: Any) -> httpx.Response:
-    key = make_api_key(team.workspace, ["read", "manage"])
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.request(method, f"{web.url}/api/v1/{path}", headers=headers, **options)
-
-
-def get_foreign_endpoint(web: WebProcess, team: Team) -> httpx.Response:
-    theirs, _ = make_webhook_endpoint(team.other_workspace)
-    return _request(web, team, "GET", f"webhook-endpoints/{theirs.id}")
-
-
-def get_foreign_delivery(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = send_test(endpoint=make_webhook_endpoint(team.other_workspace)[0])
-    return _request(web, team, "GET", f"webhook-deliveries/{theirs.id}")
-
-
-def get_foreign_version(web: WebProcess, team: Team) -> httpx.Response:
-    theirs = ChatbotVersion.objects.get(chatbot=make_chatbot(team.other_workspace))
-    chatbot = make_chatbot(team.workspace)
-    return _request(web, team, "GET", f"chatbots/{chatbot.id}/versions/{theirs.id}")
-
-
-def get_inactive_model(web: WebProcess, team: Team) -> httpx.Response:
-    return _request(web, team, "GET", f"language-models/{make_language_model(is_active=False).id}")
-
-
-def get_foreign_key(web: WebProcess, team: Team) -> httpx.Response:
-    theirs, _ = issue_key(workspace=team.other_workspace, name="n")
-    return _request(web, team, "GET", f"api-keys/{theirs.id}")
-
-
-def rotate_revoked_key(web: WebProcess, team: Team) -> httpx.Response:
-    key, _ = issue_key(workspace=team.workspace, name="n", scopes=["read"])
-    revoke_key(key=key)
-    return _request(web, team, "POST", f"api-keys/{key.id}/rotate", json={})
-
-
-def create_too_many_keys(web: WebProcess, team: Team) -> httpx.Response:
-    others = settings.MAX_API_KEYS - 1
-    ApiKey.objects.bulk_create(
-        ApiKey(workspace=team.workspace, name="n", scopes=["read"], digest=hash_secret(new_id()))
-        for _ in range(others)
-    )
-    return _request(web, team, "POST", "api-keys", json={"name": "n", "scopes": ["read"]})
-
-
-def send_test_to_disabled_endpoint(web: WebProcess, team: Team) -> httpx.Response:
-    endpoint, _ = make_webhook_endpoint(team.workspace)
-    disable_endpoint(endpoint=endpoint, reason=DisabledReason.OWNER)
-    return _request(web, team, "POST", f"webhook-endpoints/{endpoint.id}/test")
-
-
-def create_too_many_endpoints(web: WebProcess, team: Team) -> httpx.Response:
-    for _ in range(MAX_ENDPOINTS):
-        make_webhook_endpoint(team.workspace)
-    body = {"url": "https://hooks.example.com/", "eventTypes": ["lead.created"]}
-    return _request(web, team, "POST", "webhook-endpoints", json=body)
-
-
-def get_foreign_export(web: WebProcess, team: Team) -> httpx.Response:
-    return _request(
-        web, team, "GET", f"conversation-exports/{make_pending_export(team.other_workspace).id}"
-    )
-
-
-def download_unfinished_export(web: WebProcess, team: Team) -> httpx.Response:
-    path = f"conversation-exports/{make_pending_export(team.workspace).id}/download"
-    return _request(web, team, "GET", path)
-
-
-def create_too_many_exports(web: WebProcess, team: Team) -> httpx.Response:
-    for _ in range(MAX_UNFINISHED_EXPORTS):
-        make_pending_export(team.workspace)
-    return _request(web, team, "POST", "conversation-exports", json={"format": "csv"})
-
-
 def use_failing_model(model: str) -> Callable[[WebProcess, Team], httpx.Response]:
     return lambda web, team: make_caller(web, team.workspace, f"sandbox/{model}").post()
 
@@ -310,24 +223,24 @@ ERROR_CASES = {
     "CHUNK_NOT_FOUND": ErrorCase(404, knowledge.get_foreign_chunk),
     "EMBEDDING_MODEL_NOT_FOUND": ErrorCase(404, knowledge.use_unknown_embedding_model),
     "LEAD_NOT_FOUND": ErrorCase(404, get_foreign_lead),
-    "CHATBOT_VERSION_NOT_FOUND": ErrorCase(404, get_foreign_version),
-    "LANGUAGE_MODEL_NOT_FOUND": ErrorCase(404, get_inactive_model),
-    "API_KEY_NOT_FOUND": ErrorCase(404, get_foreign_key),
-    "WEBHOOK_ENDPOINT_NOT_FOUND": ErrorCase(404, get_foreign_endpoint),
-    "WEBHOOK_DELIVERY_NOT_FOUND": ErrorCase(404, get_foreign_delivery),
-    "EXPORT_NOT_FOUND": ErrorCase(404, get_foreign_export),
+    "CHATBOT_VERSION_NOT_FOUND": ErrorCase(404, resources.get_foreign_version),
+    "LANGUAGE_MODEL_NOT_FOUND": ErrorCase(404, resources.get_inactive_model),
+    "API_KEY_NOT_FOUND": ErrorCase(404, resources.get_foreign_key),
+    "WEBHOOK_ENDPOINT_NOT_FOUND": ErrorCase(404, resources.get_foreign_endpoint),
+    "WEBHOOK_DELIVERY_NOT_FOUND": ErrorCase(404, resources.get_foreign_delivery),
+    "EXPORT_NOT_FOUND": ErrorCase(404, resources.get_foreign_export),
     "NOT_FOUND": ErrorCase(404, get_unknown_path, has_limit_headers=False),
     "METHOD_NOT_ALLOWED": ErrorCase(405, use_wrong_method, has_limit_headers=False),
     "CONVERSATION_BUSY": ErrorCase(409, use_busy_conversation),
     "IDEMPOTENCY_MISMATCH": ErrorCase(409, reuse_idempotency_key),
     "LEAD_EMAIL_TAKEN": ErrorCase(409, set_taken_email),
     "MESSAGE_NOT_AN_ANSWER": ErrorCase(409, rate_user_message),
-    "API_KEY_ENDED": ErrorCase(409, rotate_revoked_key),
-    "LIMIT_REACHED": ErrorCase(409, create_too_many_keys),
-    "WEBHOOK_ENDPOINT_DISABLED": ErrorCase(409, send_test_to_disabled_endpoint),
-    "TOO_MANY_WEBHOOK_ENDPOINTS": ErrorCase(409, create_too_many_endpoints),
-    "EXPORT_NOT_READY": ErrorCase(409, download_unfinished_export),
-    "TOO_MANY_EXPORTS": ErrorCase(409, create_too_many_exports),
+    "API_KEY_ENDED": ErrorCase(409, resources.rotate_revoked_key),
+    "LIMIT_REACHED": ErrorCase(409, resources.create_too_many_keys),
+    "WEBHOOK_ENDPOINT_DISABLED": ErrorCase(409, resources.send_test_to_disabled_endpoint),
+    "TOO_MANY_WEBHOOK_ENDPOINTS": ErrorCase(409, resources.create_too_many_endpoints),
+    "EXPORT_NOT_READY": ErrorCase(409, resources.download_unfinished_export),
+    "TOO_MANY_EXPORTS": ErrorCase(409, resources.create_too_many_exports),
     "REQUEST_TIMEOUT": ErrorCase(408, send_body_slowly, has_limit_headers=False),
     "URL_TOO_LONG": ErrorCase(414, request_long_url, has_limit_headers=False),
     "PAYLOAD_TOO_LARGE": ErrorCase(413, send_large_body, has_limit_headers=False),

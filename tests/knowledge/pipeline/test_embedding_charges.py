@@ -12,37 +12,36 @@ from django.utils import timezone
 from apps.audit.services import SYSTEM
 from apps.chatbots.models import EmbeddingModel
 from apps.credits.models import Account, EntryKind, LedgerEntry
-from apps.credits.queries import balance_for, ledger_sum
-from apps.credits.services import adjust, hold, reverse
+from apps.credits.queries import balance_for
+from apps.credits.services import hold, reverse
 from apps.knowledge.models import (
     ChunkVector,
     Generation,
     KnowledgeBase,
     Source,
-    UnchargedEmbedding,
 )
 from apps.knowledge.pipeline.claiming import claim_source
 from apps.knowledge.pipeline.erasing import erase_discarded
 from apps.knowledge.pipeline.indexing import index_source
 from apps.knowledge.pipeline.model_changes import change_embedding_models
-from apps.knowledge.pipeline.vectors import CHUNKS_PER_STEP
 from apps.knowledge.queries import live_chunks
 from apps.knowledge.services import bases, sources
 from apps.knowledge.services.embedding_charges import EmbeddingJob, record_tokens
 from tests.factories import Team, grant_credits
 from tests.factories.embedding_models import make_embedding_model
 from tests.knowledge.knowledge_factory import make_knowledge_base
+from tests.knowledge.pipeline.charging import (
+    CREDITS,
+    LONG_TEXT,
+    PRICE,
+    begin,
+    change_to,
+    charges,
+    leave_free,
+    uncharged,
+)
 from tests.knowledge.pipeline.embedded_tokens import tokens_of
 from tests.knowledge.pipeline.test_indexing import add_text, index
-
-LONG_TEXT = "\n\n".join(
-    f"## Part {number}\n\n" + f"Sentence number {number} of the text. " * 22
-    for number in range(CHUNKS_PER_STEP + 2)
-)
-"""A few chunks more than are embedded between two commits."""
-PRICE = 1000
-"""A credit a token."""
-CREDITS = 1_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -61,44 +60,6 @@ def model(db: None) -> EmbeddingModel:
 def base(team: Team, model: EmbeddingModel) -> KnowledgeBase:
     grant_credits(team.workspace, CREDITS)
     return make_knowledge_base(team.workspace, embedding_model=model)
-
-
-def charges(base: KnowledgeBase) -> list[tuple[str, int]]:
-    """What each embedding entry is for and how much it took; the balance is the ledger's sum."""
-    entries = LedgerEntry.objects.filter(workspace_id=base.workspace_id).order_by("sequence")
-    assert balance_for(base.workspace_id).balance == ledger_sum(base.workspace_id)
-    embeddings = entries.filter(kind=EntryKind.EMBEDDING)
-    return [(entry.reference, -entry.amount) for entry in embeddings]
-
-
-def uncharged(base: KnowledgeBase) -> int:
-    """The credits that are due for what was embedded."""
-    rows = UnchargedEmbedding.objects.filter(workspace_id=base.workspace_id)
-    return sum(row.credits for row in rows)
-
-
-def begin(source: Source) -> int:
-    """Embed the first chunks of a source, and return the credits that are due for them."""
-    claimed = claim_source()
-    assert claimed is not None
-    index_source(claimed, deadline=time.monotonic())
-    source.refresh_from_db()
-    assert source.status == "embedding"
-    return uncharged(source.knowledge_base)
-
-
-def leave_free(base: KnowledgeBase, credits: int) -> None:
-    """Deduct all other free credits."""
-    balance = balance_for(base.workspace_id)
-    less = credits - (balance.balance - balance.held)
-    adjust(workspace_id=base.workspace_id, credits=less, reason="for a test")
-
-
-def change_to(base: KnowledgeBase, model: EmbeddingModel) -> KnowledgeBase:
-    base.refresh_from_db()
-    return bases.update_knowledge_base(
-        base=base, name=base.name, embedding_model=model, actor=SYSTEM
-    )
 
 
 def test_model_without_a_price_makes_no_entry(team: Team) -> None:
